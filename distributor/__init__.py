@@ -1,0 +1,1 @@
+"""Multi-channel newsletter distribution: render once, deliver, account for all."""

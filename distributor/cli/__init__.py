@@ -1,0 +1,1 @@
+"""What staff type: parse, call, print."""

@@ -1,0 +1,1 @@
+"""One content model in; email HTML, text, feeds and web page out."""

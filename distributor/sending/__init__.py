@@ -1,0 +1,1 @@
+"""From an audience to outcomes: fan-out, drain, compose, SMTP, journal."""

@@ -1,0 +1,1 @@
+"""Tables and named queries; takes a connection, commits nothing."""

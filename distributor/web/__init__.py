@@ -1,0 +1,1 @@
+"""What browsers, mail clients and feed readers fetch."""

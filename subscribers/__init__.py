@@ -1,0 +1,1 @@
+"""People: addresses, lists, subscriptions, consent, suppression, tokens."""
