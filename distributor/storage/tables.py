@@ -97,6 +97,7 @@ deliveries = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("doubts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("slot", sa.Integer),
+    # When a deferred delivery, or one in doubt, is tried again; empty = held.
     sa.Column("due_at", UTCDateTime),
     sa.Column("smtp_code", sa.Integer),
     sa.Column("enhanced_code", sa.String(16), nullable=False, server_default=""),
@@ -116,19 +117,28 @@ sa.Index(
     sqlite_where=deliveries.c.state == "pending",
 )
 sa.Index(
-    "ix_deliveries_deferred",
+    "ix_deliveries_due",
     deliveries.c.due_at,
-    postgresql_where=deliveries.c.state == "deferred",
-    sqlite_where=deliveries.c.state == "deferred",
+    postgresql_where=deliveries.c.state.in_(["deferred", "in_doubt"]),
+    sqlite_where=deliveries.c.state.in_(["deferred", "in_doubt"]),
 )
 sa.Index(
-    "ix_deliveries_open",
-    deliveries.c.state,
+    "ix_deliveries_sending",
     deliveries.c.slot,
-    postgresql_where=deliveries.c.state.in_(["sending", "in_doubt"]),
-    sqlite_where=deliveries.c.state.in_(["sending", "in_doubt"]),
+    postgresql_where=deliveries.c.state == "sending",
+    sqlite_where=deliveries.c.state == "sending",
 )
-sa.Index("ix_deliveries_send_state", deliveries.c.send_id, deliveries.c.state)
+
+# Which journal belongs to what a slot holds: after a crash only that file may say
+# "never started"; with any other, everything the slot held is in doubt.
+slots = sa.Table(
+    "slots",
+    metadata,
+    sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("journal_id", sa.String(32), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("taken_at", UTCDateTime, nullable=False),
+)
 
 events = sa.Table(
     "events",
