@@ -118,11 +118,12 @@ class Settings(BaseModel):
     chunk: int = Field(default=100, ge=1, le=1000)
     smtp_timeout_s: Seconds = 60
     final_dot_timeout_s: Seconds = 600
-    retry_after_s: Annotated[list[Seconds], BeforeValidator(_numbers)] = Field(
-        default=[300, 900, 1800, 3600, 7200, 14400, 28800], min_length=1
+    retry_after_s: Annotated[tuple[Seconds, ...], BeforeValidator(_numbers)] = Field(
+        default=(300, 900, 1800, 3600, 7200, 14400, 28800), min_length=1
     )
     deadline_s: Seconds = 48 * 3600
     in_doubt: DoubtPolicy = DoubtPolicy.RESEND
+    doubt_wait_s: Seconds = 60
     max_doubts: int = Field(default=3, ge=1, le=100)
     tick_s: Seconds = 5
 

@@ -142,9 +142,7 @@ def _claim(
         )
         .returning(
             *_CLAIMED,
-            still_subscribed(
-                deliveries.c.subscription_id, deliveries.c.subscriber_id, now
-            ).label("subscribed"),
+            still_subscribed(deliveries.c.subscription_id, now=now).label("subscribed"),
         )
     )
     claims = [Claim(*row) for row in connection.execute(statement)]
@@ -290,10 +288,9 @@ def left_behind(connection: sa.Connection, slot: int) -> list[Left]:
     return [Left(*row) for row in connection.execute(found)]
 
 
-def journal_of(connection: sa.Connection, slot: int) -> str:
-    """Id of the journal that the slot's last owner wrote, or ""."""
-    found = connection.scalar(sa.select(slots.c.journal_id).where(slots.c.slot == slot))
-    return found or ""
+def journal_of(connection: sa.Connection, slot: int) -> str | None:
+    """Id of the journal that the slot's last owner wrote; None before the first."""
+    return connection.scalar(sa.select(slots.c.journal_id).where(slots.c.slot == slot))
 
 
 def take_slot(

@@ -1,0 +1,80 @@
+"""The `distributor` command: parse, call, print; errors are one helpful sentence."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distributor.cli import demo, issues, people, progress, sending, service, start
+from distributor.cli.output import errors, say
+from distributor.cli.workspace import Workspace
+from distributor.errors import DistributorError
+from subscribers import SubscribersError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "Distributes a newsletter: an issue is written once, rendered once into email, "
+        "text, feeds and a web page, and delivered to every subscriber exactly once.\n\n"
+        "First steps: `distributor init`, `distributor issue import`, "
+        "`distributor list add`, `distributor subscriber import`, `distributor send`; "
+        "or see everything at once with `distributor demo`."
+    ),
+)
+app.add_typer(issues.app, name="issue")
+app.add_typer(people.lists_app, name="list")
+app.add_typer(people.subscribers_app, name="subscriber")
+for module in (start, sending, progress, service, demo):
+    module.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"distributor {version('distributor')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(
+            "--workspace",
+            "-w",
+            envvar="DISTRIBUTOR_WORKSPACE",
+            help="Folder with distributor.toml (default: here or above).",
+        ),
+    ] = None,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Keeps the chosen workspace for the command that follows."""
+    context.obj = Workspace(workspace)
+
+
+def main() -> None:
+    """Runs the command line; exit status 0 done, 1 failed, 2 wrong usage."""
+    try:
+        app()
+    except (DistributorError, SubscribersError) as error:
+        errors.print(f"distributor: {error}", markup=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("distributor: interrupted", markup=False)
+        sys.exit(130)
+    except BrokenPipeError:
+        # `distributor deliveries 1 | head` is no failure of ours.
+        sys.stderr.close()
+        sys.exit(0)
