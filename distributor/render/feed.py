@@ -209,11 +209,11 @@ def _add_rss_item(
 ) -> None:
     # Without `order` feedgen turns the feed upside down.
     item = generator.add_entry(order="append")
-    item.title(_clean(entry.title))
+    item.title(_title(entry))
     item.link(href=entry.url)
     item.guid(entry.id, permalink=False)
     # Readers take an item's description for HTML: text is escaped once more.
-    summary = _clean(entry.summary or entry.title)
+    summary = _summary(entry)
     item.description(html.escape(summary, quote=False), isSummary=True)
     item.content(_clean(entry.content_html).replace("]]>", "]]&gt;"), type="CDATA")
     item.pubDate(_whole_seconds(entry.published))
@@ -226,11 +226,11 @@ def _add_rss_item(
 def _add_atom_entry(generator: feedgen.feed.FeedGenerator, entry: FeedEntry) -> None:
     item = generator.add_entry(order="append")
     item.id(entry.id)
-    item.title(_clean(entry.title))
+    item.title(_title(entry))
     item.link(href=entry.url)
     item.published(_whole_seconds(entry.published))
     item.updated(_whole_seconds(entry.updated))
-    item.summary(_clean(entry.summary or entry.title), type="text")
+    item.summary(_summary(entry), type="text")
     item.content(_clean(entry.content_html), type="html")
     for tag in entry.tags:
         item.category(term=_clean(tag), label=_clean(tag))
@@ -247,8 +247,8 @@ def _json_item(entry: FeedEntry) -> dict[str, object]:
     item: dict[str, object] = {
         "id": entry.id,
         "url": entry.url,
-        "title": _clean(entry.title),
-        "summary": _clean(entry.summary or entry.title),
+        "title": _title(entry),
+        "summary": _summary(entry),
         "content_html": _clean(entry.content_html),
     }
     if entry.content_text:
@@ -264,6 +264,15 @@ def _json_item(entry: FeedEntry) -> dict[str, object]:
 def _clean(text: str) -> str:
     """Without the characters XML cannot hold; in JSON too, so that all agree."""
     return _ILLEGAL.sub("", text)
+
+
+def _title(entry: FeedEntry) -> str:
+    """Never empty: no format allows that."""
+    return _clean(entry.title) or entry.url
+
+
+def _summary(entry: FeedEntry) -> str:
+    return _clean(entry.summary) or _title(entry)
 
 
 def _whole_seconds(moment: datetime) -> datetime:
