@@ -40,6 +40,8 @@ def mint_feed_id(base_url: str, issue_date: datetime, unique: str) -> str:
     Raises:
         RefusedError: The host or `unique` cannot stand in such a URI.
     """
+    if not re.fullmatch(r"[A-Za-z0-9-]+", unique):
+        raise RefusedError(f"{unique!r}: an id has only letters, digits and -")
     day = issue_date.date().isoformat()
     return _tag_uri(base_url, day, f"issue/{unique}")
 
@@ -251,6 +253,4 @@ def _tag_uri(base_url: str, day: str, specific: str) -> str:
         raise RefusedError(
             f"base_url {base_url!r}: needs a host name like news.example.org"
         )
-    if not re.fullmatch(r"[A-Za-z0-9/-]+", specific):
-        raise RefusedError(f"{specific!r}: an id has only letters, digits, - and /")
     return f"tag:{authority},{day}:{specific}"
