@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -14,13 +14,14 @@ class Article:
         title: The headline, plain text on one line, verbatim.
         anchor: Stable fragment id, unique in the issue (`[a-z0-9-]+`).
         body: Markdown (CommonMark; raw HTML is text, never markup).
-        line: 1-based line of the headline in the source file.
+        line: 1-based line of the headline in the source file; where an article
+            stands in a file is not part of what it says, so it is not compared.
     """
 
     title: str
     anchor: str
     body: str
-    line: int = 1
+    line: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True)
