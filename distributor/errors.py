@@ -66,4 +66,18 @@ class StorageError(DistributorError):
 
 
 class RelayError(DistributorError):
-    """The SMTP relay cannot be used; it concerns us, never a recipient."""
+    """The SMTP relay cannot be used; it concerns us, never a recipient.
+
+    Attributes:
+        kind: "unreachable" (down, busy, silent: again later), "refused_login",
+            "untrusted" (its certificate) or "refused" (it will not talk to us).
+    """
+
+    def __init__(self, message: str, kind: str = "unreachable") -> None:
+        """Keep the kind beside the sentence."""
+        self.kind = kind
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[RelayError], tuple[str, str]]:
+        """Pickle with both arguments (Exception would pickle only the text)."""
+        return type(self), (str(self), self.kind)
