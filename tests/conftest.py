@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import sqlite3
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 import distributor.storage.tables  # noqa: F401  (adds its tables to the metadata)
+from distributor.storage.database import open_engine
 from subscribers import metadata
 
 
@@ -110,11 +109,6 @@ def fresh_sqlite(tmp_path: Path) -> str:
     return url
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA foreign_keys=ON")
-
-
 @pytest.fixture(
     params=["sqlite", pytest.param("postgresql", marks=pytest.mark.db)],
 )
@@ -127,8 +121,6 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
     """An Engine on `database_url`; closed before the database is dropped."""
-    engine = sa.create_engine(database_url)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
+    engine = open_engine(database_url)
     yield engine
     engine.dispose()

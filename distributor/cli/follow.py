@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
 
 from distributor.cli.output import errors
 from distributor.cli.workspace import Workspace
+from distributor.delivery import BUSY, State
 from distributor.storage import accounts, sends
 from distributor.storage.accounts import Tally
 from distributor.storage.database import reading
@@ -25,8 +27,14 @@ PATIENCE_S = 20
 """How long nothing may move before we say that no worker seems to be running."""
 
 
-def follow(workspace: Workspace, send_id: int, *, quiet: bool = False) -> None:
-    """Returns when every delivery has left pending and sending, or staff stopped it."""
+def follow(
+    workspace: Workspace,
+    send_id: int,
+    *,
+    until: frozenset[State] = BUSY,
+    quiet: bool = False,
+) -> None:
+    """Returns when every delivery has left the states `until`, or staff stopped it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -36,25 +44,25 @@ def follow(workspace: Workspace, send_id: int, *, quiet: bool = False) -> None:
     )
     with Progress(*columns, console=errors, disable=quiet) as progress:
         bar = progress.add_task(f"Send {send_id}", total=None, note="")
-        _watch(workspace, send_id, progress, bar)
+        show = partial(progress.update, bar)
+        _watch(workspace, send_id, until, show)
 
 
 def _watch(
-    workspace: Workspace, send_id: int, progress: Progress, bar: TaskID
+    workspace: Workspace,
+    send_id: int,
+    until: frozenset[State],
+    show: Callable[..., None],
 ) -> None:
-    moved_at, last_busy = time.monotonic(), -1
+    moved_at, last_left = time.monotonic(), -1
     while True:
         send, tally = look(workspace, send_id)
-        if tally.busy != last_busy:
-            moved_at, last_busy = time.monotonic(), tally.busy
-        stuck = time.monotonic() - moved_at > PATIENCE_S
-        progress.update(
-            bar,
-            total=tally.total,
-            completed=tally.total - tally.busy,
-            note=_note(send, stuck=stuck),
-        )
-        if not tally.busy or send.state in {SendState.CANCELLED, SendState.PAUSED}:
+        left = tally.count(until)
+        if left != last_left:
+            moved_at, last_left = time.monotonic(), left
+        note = _note(send, stuck=time.monotonic() - moved_at > PATIENCE_S)
+        show(total=tally.total, completed=tally.total - left, note=note)
+        if not left or send.state in {SendState.CANCELLED, SendState.PAUSED}:
             return
         time.sleep(POLL_S)
 

@@ -29,13 +29,17 @@ from distributor.storage.database import reading, writing
 
 Value = TypeVar("Value")
 
-app = typer.Typer(no_args_is_help=True, help="Import, check, render and publish issues.")
+app = typer.Typer(
+    no_args_is_help=True, help="Import, check, render and publish issues."
+)
 
 
 @app.command("import")
 def import_issue(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Plain text, or Markdown with front matter.")],
+    file: Annotated[
+        Path, typer.Argument(help="Plain text, or Markdown with front matter.")
+    ],
     slug: Annotated[
         str | None, typer.Option(help="Name in commands and URLs (default: file name).")
     ] = None,
@@ -50,8 +54,12 @@ def import_issue(
     base_url: Annotated[
         str | None, typer.Option(help="Public site (default: the newsletter's).")
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Title (default: name and number).")] = None,
-    subject: Annotated[str | None, typer.Option(help="Subject (default: the title).")] = None,
+    title: Annotated[
+        str | None, typer.Option(help="Title (default: name and number).")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Subject (default: the title).")
+    ] = None,
     replace_it: Annotated[
         bool, typer.Option("--replace", help="Overwrite an issue that differs.")
     ] = False,
@@ -79,14 +87,16 @@ def import_issue(
             base_url=base_url or settings.base_url,
         )
         issue = replace(
-            issue, **{k: v for k, v in {"title": title, "subject": subject}.items() if v}
+            issue,
+            **{k: v for k, v in {"title": title, "subject": subject}.items() if v},
         )
         if title and not subject:
             issue = replace(issue, subject=title)
         written = write_issue(issue)
         parse_issue(written, source=f"{slug}.md", slug=slug)
     _keep(workspace.issue_path(slug), written, replace_it=replace_it)
-    say(f"{slug}: {counted(len(issue.articles), 'article')}, {workspace.issue_path(slug)}")
+    articles = counted(len(issue.articles), "article")
+    say(f"{slug}: {articles}, {workspace.issue_path(slug)}")
     say(f"Next: distributor issue check {slug}")
 
 
@@ -236,7 +246,10 @@ def list_issues(
     with reading(workspace.engine) as connection:
         stored = {issue.slug: issue for issue in stored_issues.all_issues(connection)}
     slugs = {path.stem for path in workspace.settings.issues_dir.glob("*.md")}
-    rows = [_listed(workspace, slug, stored.get(slug)) for slug in sorted(slugs | set(stored))]
+    rows = [
+        _listed(workspace, slug, stored.get(slug))
+        for slug in sorted(slugs | set(stored))
+    ]
     if as_json:
         print_json(rows)
         return
@@ -246,7 +259,10 @@ def list_issues(
     zone = workspace.settings.time_zone
     print_table(
         ["issue", "title", "published"],
-        [(r["slug"], r["title"], local(_parsed(r["published_at"]), zone)) for r in rows],
+        [
+            (r["slug"], r["title"], local(_parsed(r["published_at"]), zone))
+            for r in rows
+        ],
     )
 
 

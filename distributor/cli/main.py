@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help=(
         "Distributes a newsletter: an issue is written once, rendered once into email, "
-        "text, feeds and a web page, and delivered to every subscriber exactly once.\n\n"
+        "text, feeds and a web page, and delivered once to every subscriber.\n\n"
         "First steps: `distributor init`, `distributor issue import`, "
         "`distributor list add`, `distributor subscriber import`, `distributor send`; "
         "or see everything at once with `distributor demo`."
@@ -53,10 +53,13 @@ def root(
             help="Folder with distributor.toml (default: here or above).",
         ),
     ] = None,
-    show_version: Annotated[
+    _version: Annotated[
         bool,
         typer.Option(
-            "--version", is_eager=True, callback=_print_version, help="Print the version."
+            "--version",
+            is_eager=True,
+            callback=_print_version,
+            help="Print the version.",
         ),
     ] = False,
 ) -> None:

@@ -26,7 +26,10 @@ def print_json(answer: object) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
 ) -> None:
     """A plain table; `right` names the columns of numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold")

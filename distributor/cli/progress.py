@@ -1,4 +1,4 @@
-"""`status`, `deliveries`, `pause`, `resume`, `cancel`: a send while and after it runs."""
+"""A send while and after it runs: status, deliveries, pause, resume, cancel."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Until it is done.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Says where a send stands: who was left out and why, and every delivery's state."""
+    """Says where a send stands: every delivery's state, who was left out and why."""
     workspace = workspace_of(context)
     send_id = _send_id(workspace, send_id)
     if watch:
@@ -64,7 +64,9 @@ def _send_id(workspace: Workspace, send_id: int | None) -> int:
     with reading(workspace.engine) as connection:
         newest = sends.latest(connection)
         if newest is None:
-            raise UnknownError("nothing was ever sent here: distributor send SLUG --list L")
+            raise UnknownError(
+                "nothing was ever sent here: distributor send SLUG --list L"
+            )
         if send_id is None:
             return newest.id
         if sends.get(connection, send_id) is None:
@@ -98,10 +100,7 @@ def _rate(send: Send, tally: Tally) -> float | None:
     if send.started_at is None or tally.last_accepted_at is None:
         return None
     seconds = (tally.last_accepted_at - send.started_at).total_seconds()
-    accepted = sum(
-        tally.states.get(state, 0)
-        for state in (State.ACCEPTED, State.DELIVERED, State.BOUNCED)
-    )
+    accepted = tally.count({State.ACCEPTED, State.DELIVERED, State.BOUNCED})
     return round(accepted / seconds, 1) if seconds > 0 else None
 
 
@@ -114,11 +113,17 @@ def summarise(workspace: Workspace, send_id: int) -> None:
     say(f"Send {send.id} of {send.issue_slug}: {send.state}, {_times(send, zone)}")
     if send.trouble:
         say(f"It waits: {send.trouble}")
-    rows: list[tuple[str, int]] = [(state.value, n) for state, n in tally.states.items()]
+    rows: list[tuple[str, int]] = [
+        (state.value, n) for state, n in tally.states.items()
+    ]
     excluded = answer["excluded"]
     if isinstance(excluded, dict):
-        rows += [(f"left out: {why.replace('_', ' ')}", n) for why, n in excluded.items()]
-    print_table(["", "people"], [*rows, ("candidates", send.candidates)], right=["people"])
+        rows += [
+            (f"left out: {why.replace('_', ' ')}", n) for why, n in excluded.items()
+        ]
+    print_table(
+        ["", "people"], [*rows, ("candidates", send.candidates)], right=["people"]
+    )
     if rate:
         say(f"{rate:,} accepted per second.")
     _hint(send, tally)
@@ -148,7 +153,9 @@ def deliveries(
     context: typer.Context,
     send_id: SendId = None,
     state: Annotated[State | None, typer.Option(help="Only these.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    form: Annotated[
+        Format, typer.Option("--format", help="How to print.")
+    ] = Format.TABLE,
 ) -> None:
     """Lists what became of every recipient of a send."""
     workspace = workspace_of(context)
@@ -189,7 +196,9 @@ def _print_csv(answers: Iterator[dict[str, object]]) -> None:
         if first:
             writer.writerow(answer)
         first = False
-        writer.writerow([formula_safe("" if v is None else str(v)) for v in answer.values()])
+        writer.writerow(
+            [formula_safe("" if v is None else str(v)) for v in answer.values()]
+        )
 
 
 def _print_table(answers: Iterator[dict[str, object]]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -22,7 +21,7 @@ from distributor.errors import RefusedError
 from distributor.publish import publish
 from distributor.sending.fanout import Order, place
 from distributor.sending.sample import send_sample
-from distributor.storage.database import reading, writing
+from distributor.storage.database import writing
 from distributor.tasks import configure, ring
 from subscribers import count_audience, get_list
 
@@ -54,13 +53,16 @@ def send(
     slug: str,
     lists: Annotated[list[str], typer.Option("--list", "-l", help="List; repeatable.")],
     at: Annotated[
-        str | None, typer.Option("--at", help="Later, like 2026-11-30T09:00 (newsletter's zone).")
+        str | None,
+        typer.Option("--at", help="Later, like 2026-11-30T09:00 (newsletter's zone)."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return at once; workers go on.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The status, for programs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The status, for programs.")
+    ] = False,
 ) -> None:
     """Sends an issue to everyone on the lists, once each, and waits for the outcome.
 
@@ -78,7 +80,11 @@ def send(
     if when is not None or detach:
         _leave(workspace, send_id, when)
         return
-    with local_service(workspace.settings) if workspace.settings.embedded else nullcontext():
+    with (
+        local_service(workspace.settings)
+        if workspace.settings.embedded
+        else nullcontext()
+    ):
         follow(workspace, send_id, quiet=as_json)
     if as_json:
         print_json(status_of(workspace, send_id))
@@ -123,10 +129,8 @@ def _place(workspace: Workspace, order: Order, slug: str) -> int:
         configure(workspace.settings)
         ring(range(workspace.settings.slots))
         left_out = sum(frozen.excluded.values())
-        say(
-            f"Send {send_id}: {counted(frozen.deliveries, 'delivery', plural='deliveries')}"
-            f", {left_out} left out."
-        )
+        made = counted(frozen.deliveries, "delivery", plural="deliveries")
+        say(f"Send {send_id}: {made}, {left_out} left out.")
     return send_id
 
 

@@ -43,7 +43,7 @@ def up(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> N
 
 
 def web(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
-    """Serves pages, feeds and unsubscribe links over HTTP (put a TLS proxy before it)."""
+    """Serves pages, feeds and unsubscribe links; put a TLS proxy before it."""
     serve(workspace_of(context), host=host, port=port)
 
 

@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Where (default: here).")] = Path(),
-    name: Annotated[str, typer.Option(help="Name of the newsletter.")] = "My Newsletter",
+    name: Annotated[
+        str, typer.Option(help="Name of the newsletter.")
+    ] = "My Newsletter",
     publisher: Annotated[str | None, typer.Option(help="Who publishes it.")] = None,
     base_url: Annotated[
         str, typer.Option(help="Public address of the web pages.")
@@ -43,7 +45,9 @@ def init(
     Nothing that exists is overwritten.
     """
     if (folder / CONFIG_NAME).exists():
-        raise RefusedError(f"{folder / CONFIG_NAME} exists already; nothing was changed")
+        raise RefusedError(
+            f"{folder / CONFIG_NAME} exists already; nothing was changed"
+        )
     values = {
         "NAME": name,
         "PUBLISHER": publisher or name,

@@ -88,7 +88,9 @@ def read_text(path: Path) -> str:
         raise ContentError(path.name, [problem]) from error
 
 
-def confirmed(question: str, *, yes: bool, stdin_is_a_terminal: Callable[[], bool]) -> bool:
+def confirmed(
+    question: str, *, yes: bool, stdin_is_a_terminal: Callable[[], bool]
+) -> bool:
     """Asks before what cannot be taken back; `--yes` answers, a program must use it."""
     if yes:
         return True

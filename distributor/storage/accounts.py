@@ -5,13 +5,13 @@ Progress is always counted from rows, never kept beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from distributor.delivery import BUSY, State
+from distributor.delivery import State
 from distributor.storage.tables import deliveries, events
 
 PAGE_SIZE = 1000
@@ -37,10 +37,9 @@ class Tally:
         """All deliveries of the send."""
         return sum(self.states.values())
 
-    @property
-    def busy(self) -> int:
-        """Deliveries that `send` still waits for."""
-        return sum(self.states.get(state, 0) for state in BUSY)
+    def count(self, states: Collection[State]) -> int:
+        """Deliveries in any of these states."""
+        return sum(self.states.get(state, 0) for state in states)
 
 
 def tally(connection: sa.Connection, send_id: int) -> Tally:
@@ -82,26 +81,28 @@ class DeliveryRow:
 
 
 def deliveries_of(
-    connection: sa.Connection, send_id: int, *, state: State | None = None
+    connection: sa.Connection,
+    send_id: int,
+    *,
+    state: State | None = None,
+    page: int = PAGE_SIZE,
 ) -> Iterator[DeliveryRow]:
-    """A send's deliveries in the order they were made, a page at a time."""
+    """A send's deliveries in the order they were made, `page` rows at a time."""
     columns = [deliveries.c[name] for name in DeliveryRow.__dataclass_fields__]
     wanted = sa.select(*columns).where(deliveries.c.send_id == send_id)
     if state is not None:
         wanted = wanted.where(deliveries.c.state == state)
     last = 0
     while True:
-        page = connection.execute(
-            wanted.where(deliveries.c.id > last)
-            .order_by(deliveries.c.id)
-            .limit(PAGE_SIZE)
+        rows = connection.execute(
+            wanted.where(deliveries.c.id > last).order_by(deliveries.c.id).limit(page)
         ).all()
-        for row in page:
+        for row in rows:
             values = dict(row._mapping)  # noqa: SLF001  (SQLAlchemy's public name)
             yield DeliveryRow(**{**values, "state": State(values["state"])})
-        if len(page) < PAGE_SIZE:
+        if len(rows) < page:
             return
-        last = page[-1].id
+        last = rows[-1].id
 
 
 @dataclass(frozen=True)

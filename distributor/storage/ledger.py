@@ -140,12 +140,22 @@ def _claim(
             due_at=None,
             updated_at=now,
         )
-        .returning(
-            *_CLAIMED,
-            still_subscribed(deliveries.c.subscription_id, now=now).label("subscribed"),
-        )
+        .returning(deliveries.c.id)
     )
-    claims = [Claim(*row) for row in connection.execute(statement)]
+    claimed = connection.scalars(statement).all()
+    return _claimed(connection, claimed, now=now) if claimed else []
+
+
+def _claimed(
+    connection: sa.Connection, ids: Sequence[int], *, now: datetime
+) -> list[Claim]:
+    # A statement of its own: it looks again whether the person is still subscribed,
+    # after the claim, and SQLite's RETURNING cannot name another table's columns.
+    still = still_subscribed(deliveries.c.subscription_id, now=now)
+    rows = connection.execute(
+        sa.select(*_CLAIMED, still).where(deliveries.c.id.in_(ids))
+    )
+    claims = [Claim(*row) for row in rows]
     return sorted(claims, key=lambda claim: claim.delivery_id)
 
 
