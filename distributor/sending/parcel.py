@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from distributor.envelope import is_mailable
 from distributor.reply import Kind, Outcome, Reply, Stage
 from distributor.sending.relay import Offers
 from distributor.sending.wire import END, on_wire
 
-# Nothing that could end a command or an angle bracket; no quoted local parts, no
-# address literals (`subscribers` takes none either).
-_ADDRESS = re.compile(
-    r"[^\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff<>()\[\],;:\\\"@]{1,64}"
-    r"@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?"
-)
 _BAD_ADDRESS = "the address cannot be written as an SMTP recipient"
 _BAD_SENDER = "the return path cannot be written as an SMTP sender"
 _NO_UTF8 = "the relay does not offer SMTPUTF8, which this address needs"
@@ -56,12 +50,12 @@ class Ready:
 
 def prepare(parcel: Parcel, offers: Offers) -> Ready | Outcome:
     """The parcel in bytes, or its outcome if this server can never take it."""
-    if not _ADDRESS.fullmatch(parcel.recipient):
+    if not is_mailable(parcel.recipient):
         return _unfit(Kind.REJECTED, Stage.RCPT, Reply(501, "5.1.3", _BAD_ADDRESS))
     utf8 = parcel.needs_smtputf8 or not parcel.recipient.isascii()
     if utf8 and not offers.smtputf8:
         return _unfit(Kind.REJECTED, Stage.MAIL, Reply(550, "5.6.7", _NO_UTF8))
-    if not (parcel.mail_from.isascii() and _ADDRESS.fullmatch(parcel.mail_from)):
+    if not (parcel.mail_from.isascii() and is_mailable(parcel.mail_from)):
         return _unfit(Kind.TROUBLE, Stage.MAIL, Reply(501, "5.1.7", _BAD_SENDER))
     try:
         message = on_wire(parcel.message())
