@@ -23,6 +23,8 @@ from subscribers.errors import (
     UnknownList,
     UnknownSubscriber,
 )
+from subscribers.exporting import export_csv
+from subscribers.importing import ImportReport, ImportRequest, import_csv
 from subscribers.lists import List, ListCounts, add_list, all_lists, get_list
 from subscribers.people import (
     Consent,
@@ -43,6 +45,7 @@ from subscribers.people import (
     subscriptions_of,
     unsubscribe,
 )
+from subscribers.roster import Refusal
 from subscribers.suppression import (
     Grounds,
     Suppression,
@@ -62,6 +65,8 @@ __all__ = [
     "Exclusion",
     "Grounds",
     "ImportRefused",
+    "ImportReport",
+    "ImportRequest",
     "InvalidAddress",
     "InvalidCsv",
     "InvalidKeys",
@@ -74,6 +79,7 @@ __all__ = [
     "Method",
     "Person",
     "Purpose",
+    "Refusal",
     "State",
     "Story",
     "Subscriber",
@@ -92,10 +98,12 @@ __all__ = [
     "clean_name",
     "confirm",
     "display_address",
+    "export_csv",
     "find_subscriber",
     "generate_key",
     "get_list",
     "get_subscription",
+    "import_csv",
     "is_suppressed",
     "lift",
     "metadata",

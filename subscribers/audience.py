@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -26,7 +27,9 @@ class Exclusion(StrEnum):
     FORGOTTEN = "forgotten"
 
 
-def candidates(list_ids: Sequence[int], *, now: datetime) -> sa.Select[tuple[object]]:
+def candidates(
+    list_ids: Sequence[int], *, now: datetime
+) -> sa.Select[*tuple[Any, ...]]:
     """One row per person who holds any subscription to any of the lists.
 
     Columns: `subscriber_id, subscription_id, list_id, address, name, reason`. The

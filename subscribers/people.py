@@ -148,8 +148,8 @@ def subscribe(
     subscriber_id = _stored(conn, person, pepper=pepper, now=now)
     values = consent_values(consent, now=now)
     row = {"subscriber_id": subscriber_id, "list_id": to.id, "created_at": now}
-    added = conn.execute(insert_new(conn, subscriptions).values(**row, **values))
-    if added.rowcount == 1:
+    added = insert_new(conn, subscriptions).values(**row, **values)
+    if conn.execute(added.returning(subscriptions.c.id)).one_or_none() is not None:
         return Joined.ADDED
     gone = sa.and_(
         subscriptions.c.subscriber_id == subscriber_id,
