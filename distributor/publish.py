@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from distributor.errors import RefusedError, UnknownError
-from distributor.issue import Brand, Issue
+from distributor.issue import Brand, Issue, page_url
 from distributor.render.feed import Feed, FeedEntry
 from distributor.render.renditions import Renditions
 from distributor.storage import issues
@@ -122,11 +122,6 @@ def rename(
     return _existing(connection, new_slug)
 
 
-def page_url(base_url: str, slug: str) -> str:
-    """Absolute URL of an issue's page."""
-    return f"{base_url}/issues/{slug}/"
-
-
 def newsletter_feed(
     connection: sa.Connection, brand: Brand, base_url: str, *, language: str = "en"
 ) -> Feed:
@@ -170,6 +165,21 @@ def feed_entry(stored: StoredIssue, content_html: str, base_url: str) -> FeedEnt
         published=entered,
         updated=stored.updated_at or entered,
         language=stored.language,
+    )
+
+
+def draft_entry(issue: Issue, renditions: Renditions, base_url: str) -> FeedEntry:
+    """An issue as it would stand in the feeds, its id still provisional."""
+    return FeedEntry(
+        id=mint_feed_id(base_url, issue.date, issue.slug),
+        url=page_url(base_url, issue.slug),
+        title=issue.title,
+        summary=renditions.summary,
+        content_html=renditions.feed_html,
+        content_text="",
+        published=issue.date,
+        updated=issue.date,
+        language=issue.language,
     )
 
 

@@ -29,7 +29,7 @@ from distributor.sending.drain import Workbench
 from distributor.sending.drain import drain as drain_slot
 from distributor.sending.letters import LetterBox
 from distributor.sending.outcomes import RetryPolicy
-from distributor.sending.smtp import Parcel, Pool, RelayUrl, Timeouts
+from distributor.sending.smtp import Manner, Parcel, Pool, RelayUrl, Timeouts
 from distributor.storage.database import open_database
 from distributor.tick import Ticked, tick
 
@@ -145,23 +145,20 @@ def bench_of(settings: Settings, pid: int) -> Workbench:
 def workbench(settings: Settings, engine: sa.Engine) -> Workbench:
     """A workbench on real clock, chance and ids."""
     relay = RelayUrl.parse(settings.smtp_url.get_secret_value())
-    timeouts = Timeouts(
-        command_s=settings.smtp_timeout_s, final_dot_s=settings.final_dot_timeout_s
+    manner = Manner(
+        connections=settings.connections,
+        messages_per_connection=settings.messages_per_connection,
+        ehlo_name=settings.return_domain,
+        timeouts=Timeouts(
+            step_s=settings.smtp_timeout_s, dot_s=settings.final_dot_timeout_s
+        ),
     )
 
     def open_pool(
         on_started: Callable[[Parcel], None],
         on_outcome: Callable[[Parcel, Outcome], None],
     ) -> Pool:
-        return Pool(
-            relay,
-            connections=settings.connections,
-            messages_per_connection=settings.messages_per_connection,
-            ehlo_name=settings.return_domain,
-            timeouts=timeouts,
-            on_started=on_started,
-            on_outcome=on_outcome,
-        )
+        return Pool(relay, manner, on_started=on_started, on_outcome=on_outcome)
 
     return Workbench(
         engine=engine,

@@ -46,6 +46,7 @@ from subscribers.people import (
     unsubscribe,
 )
 from subscribers.roster import Refusal
+from subscribers.spreadsheet import csv_line
 from subscribers.suppression import (
     Grounds,
     Suppression,
@@ -97,6 +98,7 @@ __all__ = [
     "candidates",
     "clean_name",
     "confirm",
+    "csv_line",
     "display_address",
     "export_csv",
     "find_subscriber",

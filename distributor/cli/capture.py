@@ -7,12 +7,12 @@ can be read off the address, so that the numbers afterwards can be checked.
 
 from __future__ import annotations
 
+import asyncio
 import mailbox
 import threading
 from collections import Counter
 from pathlib import Path
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 GREYLISTED = "greylisted"
@@ -67,24 +67,43 @@ class CaptureServer:
 
     def __init__(self, folder: Path) -> None:
         self.handler = CaptureHandler(folder)
-        self._controller = Controller(
-            self.handler, hostname="127.0.0.1", port=0, enable_SMTPUTF8=True
-        )
+        self._loop = asyncio.new_event_loop()
+        # aiosmtpd's own Controller cannot say which free port it was given.
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._server: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
         """Its address as an smtp_url."""
-        server = self._controller.server
-        if server is None:
+        if self._server is None:
             raise RuntimeError("the capture server is not running")
-        host, port = server.sockets[0].getsockname()[:2]  # type: ignore[attr-defined]
+        host, port = self._server.sockets[0].getsockname()[:2]
         return f"smtp://{host}:{port}"
 
     def __enter__(self) -> CaptureServer:
-        """Starts listening on a free port."""
-        self._controller.start()
+        """Starts listening on a free port of the loopback interface."""
+        self._thread.start()
+        listening = self._loop.create_server(self._session, "127.0.0.1", 0)
+        self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result()
         return self
+
+    def _session(self) -> SMTP:
+        return SMTP(
+            self.handler, hostname="localhost", enable_SMTPUTF8=True, loop=self._loop
+        )
 
     def __exit__(self, *_exception: object) -> None:
         """Stops listening; what was kept stays."""
-        self._controller.stop()
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+        sessions = asyncio.all_tasks() - {asyncio.current_task()}
+        for session in sessions:
+            session.cancel()
+        await asyncio.gather(*sessions, return_exceptions=True)

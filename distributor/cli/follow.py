@@ -15,11 +15,11 @@ from rich.progress import (
 )
 
 from distributor.cli.output import errors
-from distributor.cli.workspace import Workspace
+from distributor.cli.workspace import Workspace, now
 from distributor.delivery import BUSY, State
 from distributor.storage import accounts, sends
 from distributor.storage.accounts import Tally
-from distributor.storage.database import reading
+from distributor.storage.database import reading, writing
 from distributor.storage.sends import Send, SendState
 
 POLL_S = 0.5
@@ -63,6 +63,9 @@ def _watch(
         note = _note(send, stuck=time.monotonic() - moved_at > PATIENCE_S)
         show(total=tally.total, completed=tally.total - left, note=note)
         if not left or send.state in {SendState.CANCELLED, SendState.PAUSED}:
+            # What the next tick would do anyway; the summary need not wait for it.
+            with writing(workspace.engine) as connection:
+                sends.finish(connection, now=now())
             return
         time.sleep(POLL_S)
 

@@ -19,11 +19,18 @@ from distributor.cli.workspace import Workspace, now, read_text, workspace_of
 from distributor.config import Settings
 from distributor.errors import DistributorError, RefusedError
 from distributor.frontmatter import parse_issue, write_issue
-from distributor.issue import Issue
+from distributor.issue import Issue, page_url
 from distributor.plaintext import issue_from_text
-from distributor.publish import mint_feed_id, page_url, publish, save_issue
+from distributor.publish import (
+    draft_entry,
+    mint_feed_id,
+    newsletter_feed,
+    publish,
+    save_issue,
+)
+from distributor.render.feed import Feed, atom, json_feed, rss
 from distributor.render.renditions import Renditions
-from distributor.sending.sample import sample_files
+from distributor.sending.sample import sample_message, sample_parts
 from distributor.storage import issues as stored_issues
 from distributor.storage.database import reading, writing
 
@@ -88,10 +95,9 @@ def import_issue(
         )
         issue = replace(
             issue,
-            **{k: v for k, v in {"title": title, "subject": subject}.items() if v},
+            title=title or issue.title,
+            subject=subject or title or issue.subject,
         )
-        if title and not subject:
-            issue = replace(issue, subject=title)
         written = write_issue(issue)
         parse_issue(written, source=f"{slug}.md", slug=slug)
     _keep(workspace.issue_path(slug), written, replace_it=replace_it)
@@ -183,12 +189,35 @@ def write_files(
     workspace: Workspace, issue: Issue, renditions: Renditions, out: Path
 ) -> list[Path]:
     """The files of `issue render`; returns their paths."""
+    html, text = sample_parts(workspace.settings, issue, renditions)
+    feed = _feed(workspace, issue, renditions)
+    files = {
+        "email.html": html.encode(),
+        "email.txt": text.encode(),
+        "email.eml": sample_message(workspace.settings, issue, renditions),
+        "web.html": renditions.web.encode(),
+        "feed.rss": rss(feed),
+        "feed.atom": atom(feed),
+        "feed.json": json_feed(feed),
+    }
     out.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, content in sample_files(workspace.settings, issue, renditions).items():
-        paths.append(out / name)
-        paths[-1].write_bytes(content)
-    return paths
+    for name, content in files.items():
+        (out / name).write_bytes(content)
+    return [out / name for name in files]
+
+
+def _feed(workspace: Workspace, issue: Issue, renditions: Renditions) -> Feed:
+    """The newsletter's feed as it is; with this issue in it if it is not yet there."""
+    settings = workspace.settings
+    with reading(workspace.engine) as connection:
+        stored = stored_issues.find(connection, issue.slug)
+        feed = newsletter_feed(
+            connection, settings.brand, settings.base_url, language=settings.language
+        )
+    if stored is None or stored.published_at is None:
+        entry = draft_entry(issue, renditions, settings.base_url)
+        feed = replace(feed, entries=(entry, *feed.entries))
+    return feed
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -16,14 +15,14 @@ from distributor.cli.follow import follow, look
 from distributor.cli.output import counted, iso, local, print_json, print_table, say
 from distributor.cli.workspace import Workspace, confirmed, now, workspace_of
 from distributor.delivery import State
-from distributor.envelope import message_id
 from distributor.errors import RefusedError, UnknownError
+from distributor.sending.letters import identity_of
 from distributor.storage import accounts, sends
 from distributor.storage.accounts import DeliveryRow, Tally
 from distributor.storage.database import reading, writing
 from distributor.storage.sends import Send, SendState
 from distributor.tasks import configure, ring
-from subscribers import formula_safe
+from subscribers import csv_line
 
 SendId = Annotated[int | None, typer.Argument(help="Send (default: the newest).")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -168,15 +167,14 @@ def deliveries(
 def _answers(
     workspace: Workspace, rows: Iterator[DeliveryRow]
 ) -> Iterator[dict[str, object]]:
-    settings = workspace.settings
-    keyring = settings.keyring
+    identity = identity_of(workspace.settings)
     for row in rows:
         yield {
             "address": row.recipient,
             "state": row.state.value,
             "reason": row.reason,
             "attempts": row.attempts,
-            "message_id": message_id(keyring, row.id, domain=settings.domain),
+            "message_id": identity.message_id(row.id),
             "smtp_code": row.smtp_code,
             "enhanced_code": row.enhanced_code,
             "reply": row.reply,
@@ -190,15 +188,11 @@ def _print_jsonl(answers: Iterator[dict[str, object]]) -> None:
 
 
 def _print_csv(answers: Iterator[dict[str, object]]) -> None:
-    writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL)
-    first = True
-    for answer in answers:
-        if first:
-            writer.writerow(answer)
-        first = False
-        writer.writerow(
-            [formula_safe("" if v is None else str(v)) for v in answer.values()]
-        )
+    for number, answer in enumerate(answers):
+        if number == 0:
+            sys.stdout.write(csv_line(list(answer)))
+        cells = ["" if value is None else str(value) for value in answer.values()]
+        sys.stdout.write(csv_line(cells))
 
 
 def _print_table(answers: Iterator[dict[str, object]]) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 import typer
 
 from distributor.cli import issues as issue_commands
@@ -17,13 +18,13 @@ from distributor.cli.processes import local_service
 from distributor.cli.progress import status_of, summarise
 from distributor.cli.workspace import Workspace, confirmed, now, workspace_of
 from distributor.config import Settings
-from distributor.errors import RefusedError
+from distributor.errors import DistributorError, RefusedError
 from distributor.publish import publish
 from distributor.sending.fanout import Order, place
-from distributor.sending.sample import send_sample
+from distributor.sending.sample import accepted, sample_message, send_sample
 from distributor.storage.database import writing
 from distributor.tasks import configure, ring
-from subscribers import count_audience, get_list
+from subscribers import candidates, get_list, parse_address
 
 
 def register(app: typer.Typer) -> None:
@@ -42,10 +43,23 @@ def test(
     The subject begins with [Test], the unsubscribe link shows a page and no more.
     """
     workspace = workspace_of(context)
+    settings = workspace.settings
     issue, renditions = workspace.rendered(slug)
-    for address in addresses:
-        answer = send_sample(workspace.settings, issue, renditions, address)
-        say(f"{address}: {answer}")
+    refused = 0
+    for address in [parse_address(text).address for text in addresses]:
+        message = sample_message(
+            settings,
+            issue,
+            renditions,
+            address=address,
+            name="",
+            subject_prefix="[Test] ",
+        )
+        outcome = send_sample(settings, message, address)
+        refused += not accepted(outcome)
+        say(f"{address}: {outcome.kind}: {outcome.reply or outcome.detail}")
+    if refused:
+        raise DistributorError(f"{counted(refused, 'message')} not accepted, see above")
 
 
 def send(
@@ -114,9 +128,15 @@ def _order(
     with writing(workspace.engine) as connection:
         list_ids = tuple(get_list(connection, name).id for name in lists)
         stored = issue_commands.save(workspace, connection, issue, renditions)
-        size = count_audience(connection, list_ids, now=now())
+        size = _audience_size(connection, list_ids)
     order = Order(stored.id, renditions.content_hash, issue.subject, list_ids, when)
     return order, size
+
+
+def _audience_size(connection: sa.Connection, list_ids: tuple[int, ...]) -> int:
+    people = candidates(list_ids, now=now()).subquery()
+    eligible = sa.select(sa.func.count()).where(people.c.reason.is_(None))
+    return connection.scalar(eligible) or 0
 
 
 def _place(workspace: Workspace, order: Order, slug: str) -> int:

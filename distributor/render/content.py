@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from markdown_it.token import Token
 
-from distributor.issue import Brand, Issue
+from distributor.issue import Brand, Issue, page_url
 from distributor.markdown import tokens
 
 # fmt: off
@@ -65,7 +65,7 @@ def content_of(issue: Issue, brand: Brand) -> Content:
         brand=brand,
         sections=tuple(sections),
         contact=tokens(issue.contact),
-        page_url=f"{issue.base_url}/issues/{issue.slug}/",
+        page_url=page_url(issue.base_url, issue.slug),
         written_date=written_date(issue.date, issue.language),
         direction=direction(issue.language),
         summary=summary(issue),

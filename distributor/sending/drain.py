@@ -38,6 +38,9 @@ from distributor.storage.ledger import Claim, Entry
 from distributor.storage.locks import slot_lock
 from distributor.storage.sends import SendState
 
+MOST_TROUBLES = 20
+"""So many refusals in a row that concern us end a turn: the rest stays untouched."""
+
 COMMIT_EVERY_S = 0.2
 """Outcomes wait at most this long for their commit, however slow the relay is."""
 
@@ -126,7 +129,7 @@ class _Turn:
         self.entries: list[Entry] = []
         self.cursors: dict[int, int] = {}
         self.troubles: dict[int, str] = {}
-        self.accepted_from: set[int] = set()
+        self.troubles_in_a_row = 0
 
     def recover(self) -> None:
         """Settles what a dead predecessor held, then starts a journal of our own."""
@@ -180,7 +183,7 @@ class _Turn:
         loop = asyncio.get_running_loop()
         exhausted = False
         while True:
-            ending = exhausted or pool.trouble is not None or self._time_is_up()
+            ending = exhausted or self._must_end(pool)
             if ending and not exhausted:
                 self._release(pool.take_back())
             room = 0 if ending or pool.queued >= self.bench.chunk else self.bench.chunk
@@ -196,7 +199,9 @@ class _Turn:
         if pool.trouble is not None:
             self._note_trouble(running, str(pool.trouble))
 
-    def _time_is_up(self) -> bool:
+    def _must_end(self, pool: Pool) -> bool:
+        if pool.trouble is not None or self.troubles_in_a_row >= MOST_TROUBLES:
+            return True
         self.drained.more = self.drained.more or self.stop()
         return self.drained.more
 
@@ -215,12 +220,11 @@ class _Turn:
         now = self.bench.clock()
         with self.connection.begin():
             ledger.record(self.connection, entries, now=now)
-            for send_id in self.accepted_from:
-                sends.set_trouble(self.connection, send_id, "")
+            for send_id, sentence in self.troubles.items():
+                sends.set_trouble(self.connection, send_id, sentence)
             claims = self._claim(room, running, now) if room else []
             left = [claim for claim in claims if not claim.subscribed]
             ledger.record(self.connection, [_skipped(claim) for claim in left], now=now)
-        self.accepted_from.clear()
         self.drained.claimed += len(claims)
         going = [claim for claim in claims if claim.subscribed]
         self.claims |= {claim.delivery_id: claim for claim in going}
@@ -258,11 +262,17 @@ class _Turn:
     def _finished(self, parcel: Parcel, outcome: Outcome) -> None:
         self.journal.outcome(parcel.delivery_id, parcel.attempt, outcome)
         claim = self.claims.pop(parcel.delivery_id)
-        if outcome.kind is Kind.TROUBLE:
-            self.troubles[claim.send_id] = outcome.detail
-        elif outcome.kind is Kind.ACCEPTED:
-            self.accepted_from.add(claim.send_id)
+        self._heed(claim.send_id, outcome)
         self.entries.append(self._entry(claim, outcome))
+
+    def _heed(self, send_id: int, outcome: Outcome) -> None:
+        """Keeps `sends.trouble` true: the last word of the relay about us."""
+        if outcome.kind is Kind.TROUBLE:
+            self.troubles_in_a_row += 1
+            self.troubles[send_id] = outcome.detail or str(outcome.reply)
+        elif outcome.kind is Kind.ACCEPTED:
+            self.troubles_in_a_row = 0
+            self.troubles[send_id] = ""
 
     def _entry(self, claim: Claim, outcome: Outcome) -> Entry:
         return entry_for(
