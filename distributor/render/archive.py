@@ -74,7 +74,7 @@ class FeedLink:
 
 
 _FEEDS = (
-    ("RSS", RSS_PATH, RSS_TYPE, "Understood by every feed reader. Take this in doubt."),
+    ("RSS", RSS_PATH, RSS_TYPE, "Works in every reader. If unsure, take this one."),
     ("Atom", ATOM_PATH, ATOM_TYPE, "The same issues in the format of RFC 4287."),
     ("JSON Feed", JSON_PATH, JSON_TYPE, "The same issues for programs that like JSON."),
 )
