@@ -6,6 +6,7 @@ process may publish, and it is visible here at once.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -22,14 +23,13 @@ from distributor.storage.issues import Channel, Freshness, StoredIssue
 from distributor.web.document import Document
 
 HTML = "text/html; charset=utf-8"
-MAX_KEPT = 500
-"""Documents in memory; past it, all are made anew as they are asked for."""
-
 FEEDS: dict[str, tuple[str, Callable[[feed.Feed], bytes]]] = {
     feed.RSS_PATH: (feed.RSS_TYPE, feed.rss),
     feed.ATOM_PATH: (feed.ATOM_TYPE, feed.atom),
     feed.JSON_PATH: (feed.JSON_TYPE, feed.json_feed),
 }
+
+_SLUG = re.compile(r"[a-z0-9-]{1,100}")
 
 Make = Callable[[sa.Connection], Document | None]
 
@@ -37,8 +37,9 @@ Make = Callable[[sa.Connection], Document | None]
 class Library:
     """Documents by path; safe to share between threads."""
 
-    def __init__(self, engine: sa.Engine, site: Site) -> None:
-        """Nothing is read before the first request."""
+    def __init__(self, engine: sa.Engine, site: Site, *, capacity: int = 500) -> None:
+        """Keep up to `capacity` documents; nothing is read before the first request."""
+        self._capacity = capacity
         self._engine = engine
         self._site = site
         self._lock = threading.Lock()
@@ -59,6 +60,8 @@ class Library:
 
     def page(self, slug: str) -> Document | None:
         """The page of a published issue, or None."""
+        if not _SLUG.fullmatch(slug):
+            return None  # PostgreSQL would raise at a NUL
         return self._document(
             f"/issues/{slug}/", lambda connection: self._page(connection, slug)
         )
@@ -73,13 +76,20 @@ class Library:
         with reading(self._engine) as connection:
             found = issues.freshness(connection)
             with self._lock:
-                if found != self._freshness or len(self._kept) >= MAX_KEPT:
+                if found != self._freshness:
                     self._kept.clear()
                     self._freshness = found
-                document = self._kept.get(key) or make(connection)
+                if key in self._kept:
+                    return self._kept[key]
+                document = make(connection)
                 if document is not None:
-                    self._kept[key] = document
+                    self._keep(key, document)
                 return document
+
+    def _keep(self, key: str, document: Document) -> None:
+        if len(self._kept) >= self._capacity:
+            del self._kept[next(iter(self._kept))]  # the oldest
+        self._kept[key] = document
 
     def _index(self, connection: sa.Connection) -> Document:
         found = issues.published(connection)

@@ -313,3 +313,11 @@ def test_renaming_what_is_not_there_is_refused(engine: sa.Engine) -> None:
 def test_an_entry_can_be_shown_before_it_is_published(save) -> None:
     entry = publish.feed_entry(save(), "<p>first</p>", BASE)
     assert entry.published == entry.updated == ISSUE.date
+
+
+def test_an_issue_never_saved_can_be_shown_as_an_entry_too() -> None:
+    entry = publish.draft_entry(ISSUE, rendered("first"), BASE)
+    assert entry.id == "tag:news.example,2026-11-18:issue/seven"
+    assert entry.url == f"{BASE}/issues/seven/"
+    assert (entry.content_html, entry.summary) == ("<p>first</p>", "All about first")
+    assert entry.published == entry.updated == ISSUE.date

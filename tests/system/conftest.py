@@ -158,7 +158,7 @@ def open_site(serve: Callable[..., None]) -> Callable[..., Newsroom]:
 
     def open_one(engine: sa.Engine, **options: Any) -> Newsroom:
         config = uvicorn.Config(
-            "unset", host="127.0.0.1", port=0, log_level="critical", lifespan="off"
+            "unset", host="127.0.0.1", port=0, log_level="critical", lifespan="on"
         )
         sock = config.bind_socket()
         room = Newsroom(engine, f"http://127.0.0.1:{sock.getsockname()[1]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import re
 from urllib.parse import urldefrag, urljoin
@@ -26,55 +27,57 @@ TYPES = {**FEEDS, **dict.fromkeys(PAGES, HTML)}
 TYPES["/static/style.css"] = TYPES["/static/site.css"] = "text/css; charset=utf-8"
 
 
-@pytest.mark.parametrize("path", TYPES)
-def test_everything_public_is_served_with_type_tag_and_age(client, path: str) -> None:
-    found = client.get(path)
-    assert found.status_code == 200
-    assert found.headers["content-type"] == TYPES[path]
-    assert re.fullmatch(r'"[0-9a-f]{32}-gzip"', found.headers["etag"])
-    assert found.headers["last-modified"].endswith(" GMT")
-    assert found.headers["cache-control"] == "public, max-age=300"
-    assert found.headers["vary"] == "Accept-Encoding"
-    assert found.headers["content-encoding"] == "gzip"
-    assert "set-cookie" not in found.headers
+def test_everything_public_is_served_with_type_tag_and_age(client) -> None:
+    for path, media_type in TYPES.items():
+        found = client.get(path)
+        assert found.status_code == 200
+        assert found.headers["content-type"] == media_type
+        assert re.fullmatch(r'"[0-9a-f]{32}-gzip"', found.headers["etag"])
+        assert found.headers["last-modified"].endswith(" GMT")
+        assert found.headers["cache-control"] == "public, max-age=300"
+        assert found.headers["vary"] == "Accept-Encoding"
+        assert found.headers["content-encoding"] == "gzip"
+        assert "set-cookie" not in found.headers
 
 
-@pytest.mark.parametrize("path", TYPES)
-def test_plain_and_compressed_bytes_have_tags_of_their_own(client, path: str) -> None:
-    plain = client.get(path, headers={"Accept-Encoding": "identity"})
-    packed = client.get(path, headers={"Accept-Encoding": "gzip"})
-    assert "content-encoding" not in plain.headers
-    assert plain.headers["etag"] != packed.headers["etag"]
-    assert plain.content == packed.content
-    assert int(packed.headers["content-length"]) < len(plain.content)
-    with client.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as raw:
-        assert gzip.decompress(b"".join(raw.iter_raw())) == plain.content
+def test_plain_and_compressed_bytes_have_tags_of_their_own(client) -> None:
+    for path in TYPES:
+        plain = client.get(path, headers={"Accept-Encoding": "identity"})
+        packed = client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert "content-encoding" not in plain.headers
+        assert plain.headers["etag"] != packed.headers["etag"]
+        assert plain.content == packed.content
+        assert int(packed.headers["content-length"]) < len(plain.content)
+        with client.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as raw:
+            assert gzip.decompress(b"".join(raw.iter_raw())) == plain.content
 
 
-@pytest.mark.parametrize("path", TYPES)
-def test_head_says_what_get_would_and_sends_nothing(client, path: str) -> None:
-    head, get = client.head(path), client.get(path)
-    assert (head.status_code, head.content) == (200, b"")
-    for name in ("etag", "content-type", "content-length", "last-modified", "vary"):
-        assert head.headers[name] == get.headers[name]
+def test_head_says_what_get_would_and_sends_nothing(client) -> None:
+    for path in TYPES:
+        head, get = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        for name in ("etag", "content-type", "content-length", "last-modified", "vary"):
+            assert head.headers[name] == get.headers[name]
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("path", TYPES)
-def test_who_has_it_already_gets_304(client, path: str, method: str) -> None:
-    first = client.get(path)
-    for headers in (
-        {"If-None-Match": first.headers["etag"]},
-        {"If-None-Match": f'"other", W/{first.headers["etag"]}'},
-        {"If-None-Match": "*"},
-        {"If-Modified-Since": first.headers["last-modified"]},
-    ):
-        again = client.request(method, path, headers=headers)
-        assert (again.status_code, again.content) == (304, b"")
-        assert again.headers["etag"] == first.headers["etag"]
-        assert again.headers["cache-control"] == first.headers["cache-control"]
-        assert again.headers["vary"] == "Accept-Encoding"
-        assert "content-type" not in again.headers
+def test_who_has_it_already_gets_304(client) -> None:
+    for path in TYPES:
+        first = client.get(path)
+        for method, headers in itertools.product(
+            ["GET", "HEAD"],
+            (
+                {"If-None-Match": first.headers["etag"]},
+                {"If-None-Match": f'"other", W/{first.headers["etag"]}'},
+                {"If-None-Match": "*"},
+                {"If-Modified-Since": first.headers["last-modified"]},
+            ),
+        ):
+            again = client.request(method, path, headers=headers)
+            assert (again.status_code, again.content) == (304, b"")
+            assert again.headers["etag"] == first.headers["etag"]
+            assert again.headers["cache-control"] == first.headers["cache-control"]
+            assert again.headers["vary"] == "Accept-Encoding"
+            assert "content-type" not in again.headers
 
 
 def test_another_tag_wins_over_an_unchanged_date(client) -> None:
@@ -172,11 +175,11 @@ def test_an_archive_without_issues_is_a_page_and_valid_feeds(engine, open_site) 
         assert not parsed.bozo
 
 
-@pytest.mark.parametrize("path", ["/issues/issue-1", "/feeds"])
-def test_a_missing_slash_is_added_on_our_own_host(newsroom, client, path: str) -> None:
-    found = client.get(path, headers={"Host": "evil.example"})
-    assert found.status_code == 308
-    assert found.headers["location"] == f"{newsroom.base_url}{path}/"
+def test_a_missing_slash_is_added_on_our_own_host(newsroom, client) -> None:
+    for path in ["/issues/issue-1", "/feeds"]:
+        found = client.get(path, headers={"Host": "evil.example"})
+        assert found.status_code == 308
+        assert found.headers["location"] == f"{newsroom.base_url}{path}/"
 
 
 def test_no_answer_ever_repeats_the_host_header(newsroom, client) -> None:
@@ -205,34 +208,38 @@ def test_every_link_of_every_public_page_leads_somewhere(newsroom, client) -> No
     assert len(seen) >= len(TYPES)
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/nothing", "/u/nonsense"])
-def test_pages_say_what_they_are_and_name_the_feeds(client, path: str) -> None:
-    page = html.fromstring(client.get(path).content)
-    assert page.get("lang") == "en"
-    assert len(page.xpath("//h1")) == 1
-    assert len(page.xpath("//main")) == 1
-    assert page.findtext(".//title")
-    kinds = page.xpath("//link[@rel='alternate']/@type")
-    assert [f"{kind}; charset=utf-8" for kind in kinds] == list(FEEDS.values())
-    assert not page.xpath("//script[not(@type='application/ld+json')]")
-    assert not page.xpath("//@style | //@onclick")
+def test_pages_say_what_they_are_and_name_the_feeds(client) -> None:
+    for path in [*PAGES, "/nothing", "/u/nonsense"]:
+        page = html.fromstring(client.get(path).content)
+        assert page.get("lang") == "en"
+        assert len(page.xpath("//h1")) == 1
+        assert len(page.xpath("//main")) == 1
+        assert page.findtext(".//title")
+        kinds = page.xpath("//link[@rel='alternate']/@type")
+        assert [f"{kind}; charset=utf-8" for kind in kinds] == list(FEEDS.values())
+        assert not page.xpath("//script[not(@type='application/ld+json')]")
+        assert not page.xpath("//@style | //@onclick")
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/feeds/rss.xml", "/static/site.css", "/latest", "/healthz", "/nothing"],
-)
-def test_every_answer_carries_the_protective_headers(client, path: str) -> None:
-    headers = client.get(path).headers
-    policy = headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert "style-src 'self'" in policy
-    assert "form-action 'self'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert headers["x-content-type-options"] == "nosniff"
-    assert "referrer-policy" in headers
-    # This site is served by plain http, where the header means nothing.
-    assert "strict-transport-security" not in headers
+def test_every_answer_carries_the_protective_headers(client) -> None:
+    for path in [
+        "/",
+        "/feeds/rss.xml",
+        "/static/site.css",
+        "/latest",
+        "/healthz",
+        "/nothing",
+    ]:
+        headers = client.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "style-src 'self'" in policy
+        assert "form-action 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "referrer-policy" in headers
+        # This site is served by plain http, where the header means nothing.
+        assert "strict-transport-security" not in headers
 
 
 def test_a_site_by_https_says_so_to_browsers(engine, open_site) -> None:
@@ -241,9 +248,8 @@ def test_a_site_by_https_says_so_to_browsers(engine, open_site) -> None:
     assert found.headers["strict-transport-security"] == "max-age=31536000"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_what_is_not_there_is_a_plain_404_page(client) -> None:
+    for path in [
         "/nothing",
         "/issues/",
         "/issues/none/",
@@ -256,23 +262,21 @@ def test_a_site_by_https_says_so_to_browsers(engine, open_site) -> None:
         "/static/.hidden.css",
         "/static/page.html.j2",
         "/feeds/other.xml",
-    ],
-)
-def test_what_is_not_there_is_a_plain_404_page(client, path: str) -> None:
-    found = client.get(path)
-    assert found.status_code == 404
-    assert found.headers["content-type"] == HTML
-    assert "There is nothing here" in found.text
-    assert found.headers["cache-control"] == "no-store"
-
-
-@pytest.mark.parametrize("path", ["/", "/feeds/rss.xml", "/static/site.css"])
-def test_what_can_only_be_read_refuses_everything_else(client, path: str) -> None:
-    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
-        found = client.request(method, path)
-        assert found.status_code == 405
-        assert "GET" in found.headers["allow"]
+    ]:
+        found = client.get(path)
+        assert found.status_code == 404, path
         assert found.headers["content-type"] == HTML
+        assert "There is nothing here" in found.text
+        assert found.headers["cache-control"] == "no-store"
+
+
+def test_what_can_only_be_read_refuses_everything_else(client) -> None:
+    for path in ["/", "/feeds/rss.xml", "/static/site.css"]:
+        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+            found = client.request(method, path)
+            assert found.status_code == 405
+            assert "GET" in found.headers["allow"]
+            assert found.headers["content-type"] == HTML
 
 
 def test_a_workspaces_own_style_sheet_comes_first_and_changes_show(
