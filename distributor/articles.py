@@ -44,7 +44,7 @@ def read_articles(
     problems += _preamble_problems(lines, starts, first_line)
     drafts = [
         _draft(lines[start:end], first_line + start)
-        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
+        for start, end in zip(starts, [*starts, len(lines)][1:], strict=True)
     ]
     problems += _draft_problems(drafts)
     names = anchors(draft.title for draft in drafts)

@@ -22,7 +22,7 @@ LONGEST_LINE = 1_000
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 # The shape of RFC 5646 §2.1: language, then subtags of one to eight characters.
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*|x(?:-[A-Za-z0-9]{1,8})+")
-_HOST = re.compile(r"[\w.-]+|\[[0-9a-fA-F:.]+\]")
+_HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+")
 
 
 def read_facts(
@@ -130,8 +130,7 @@ def _is_web_address(text: str) -> bool:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return False
-    named = bool(host and _HOST.fullmatch(parts.netloc.rpartition(":")[0] or host))
-    return parts.scheme in {"http", "https"} and named
+    return parts.scheme in {"http", "https"} and bool(_HOST.fullmatch(host or ""))
 
 
 _READERS: dict[str, Callable[[str], object]] = {

@@ -168,14 +168,18 @@ def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
 
 def _yaml(values: dict[str, str]) -> str:
     """A block mapping; literal blocks for texts of several lines."""
-    pairs = [(_scalar(key), _scalar(value)) for key, value in values.items()]
+    pairs = [
+        (_scalar(key), _scalar(value, bare=key in {"number", "date"}))
+        for key, value in values.items()
+    ]
     node = yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False)
     return yaml.serialize(node, width=float("inf"), allow_unicode=True)
 
 
-def _scalar(value: str) -> yaml.ScalarNode:
-    """A scalar left plain wherever its text allows: its type is ours to decide."""
-    resolver = yaml.resolver.Resolver()
-    tag = resolver.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
-    style = "|" if "\n" in value else None
-    return yaml.ScalarNode(_STRING if style else tag, value, style=style)
+def _scalar(value: str, *, bare: bool = False) -> yaml.ScalarNode:
+    """A string, quoted where other YAML programs would see none; `bare`: never."""
+    tag = _STRING
+    if bare:
+        resolver = yaml.resolver.Resolver()
+        tag = resolver.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
+    return yaml.ScalarNode(tag, value, style="|" if "\n" in value else None)

@@ -31,7 +31,7 @@ _INLINE = re.compile(
       | (?<![^\W_])_ | _(?![^\W_])  # an underscore, unless it is inside a word
       | \[ (?=[^\]]*\][(\[:])     # what could be a link or its definition
       | <(?=\S)
-      | &(?=\#|[A-Za-z])
+      | &(?=\#|[A-Za-z][A-Za-z0-9]*;)
     """,
     re.VERBOSE,
 )
@@ -157,7 +157,7 @@ def _articles(blocks: list[_Block], problems: list[Problem]) -> tuple[Article, .
     problems += _shape_problems(blocks, heads)
     drafts = [
         (blocks[start], _markdown(blocks[start + 1 : end]))
-        for start, end in zip(heads, [*heads[1:], len(blocks)], strict=True)
+        for start, end in zip(heads, [*heads, len(blocks)][1:], strict=True)
     ]
     names = anchors(head.text for head, _ in drafts)
     return tuple(
