@@ -1,19 +1,24 @@
-"""Fixtures for every kind of test: a real PostgreSQL server, and an empty database.
+"""Fixtures for every kind of test: real servers, and an empty database.
 
 `engine` runs a test twice, on SQLite and on PostgreSQL, always with every table of
-the product and no row. `postgres_url` starts the server when the first test asks.
+the product and no row. `postgres_url` and `redis_url` start their server when the
+first test asks.
 """
 
 from __future__ import annotations
 
 import itertools
 import shutil
+import socket
+import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 import sqlalchemy as sa
 
 import distributor.storage.tables  # noqa: F401  (adds its tables to the metadata)
@@ -53,6 +58,48 @@ def _make_quick(url: str) -> None:
         for setting in ("fsync = off", "full_page_writes = off"):
             conn.execute(sa.text(f"ALTER SYSTEM SET {setting}"))
         conn.execute(sa.text("SELECT pg_reload_conf()"))
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """URL of a real Redis on a loopback port that keeps nothing; stopped at the end.
+
+    It is Debian's package, like the broker that the service runs on.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
+        server = subprocess.Popen(
+            [
+                "redis-server",
+                *("--bind", "127.0.0.1", "--port", str(port)),
+                *("--save", "", "--appendonly", "no", "--dir", folder),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            url = f"redis://127.0.0.1:{port}/0"
+            _wait_for_redis(url, server)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def _wait_for_redis(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 10
+    with redis.Redis.from_url(url) as client:
+        while True:
+            try:
+                client.ping()
+            except redis.ConnectionError:
+                assert server.poll() is None, "redis-server ended by itself"
+                assert time.monotonic() < deadline, "redis-server does not answer"
+                time.sleep(0.02)
+            else:
+                return
 
 
 @pytest.fixture(scope="session")
