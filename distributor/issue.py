@@ -74,3 +74,8 @@ class Brand:
     accent: str
     from_address: str
     reply_to: str
+
+
+def page_url(base_url: str, slug: str) -> str:
+    """Absolute URL of an issue's page."""
+    return f"{base_url}/issues/{slug}/"
