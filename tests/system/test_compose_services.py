@@ -37,6 +37,11 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
+def measured() -> dict[str, str]:
+    """What coverage hands down to the processes of a test that it measures."""
+    return {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_PROCESS")}
+
+
 class Compose:
     """One workspace and its surroundings, in which services of the file are run."""
 
@@ -44,6 +49,7 @@ class Compose:
         self.workspace = workspace
         self.port = free_port()
         self.environment = {
+            **measured(),
             "PATH": os.environ["PATH"],
             "HOME": str(workspace),
             "PYTHONPATH": str(ROOT),
