@@ -10,7 +10,7 @@ export PYTHON
 export PATH := $(PATH):/usr/sbin:/sbin
 
 BIN := .venv/bin
-LOCK := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q
+LOCK := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --system-certs -q
 
 .PHONY: help setup setup-dev tools demo test check bench soak lock clean
 
