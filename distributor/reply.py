@@ -109,7 +109,12 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 def one_line(text: str, *, limit: int = TEXT_LIMIT) -> str:
     """`text` fit for a log line or a table cell: no control characters, capped."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text[:limit])[:limit]
+    return _CONTROL.sub(_shown, text[:limit])[:limit]
+
+
+def _shown(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 def _decoded(raw: bytes) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from urllib.parse import quote
 
 from distributor.render.slots import Slot, split
 from distributor.sending import headers, quoted
@@ -151,8 +152,7 @@ def _head(facts: Facts, boundary: str) -> list[bytes | int]:
             + "Message-ID: "
         ).encode(),
         _ID,
-        # One URI alone on a line of its own: it is longer than what is left.
-        ("\r\n" + _list_fields(facts) + "List-Unsubscribe:\r\n <").encode(),
+        ("\r\n" + _list_fields(facts) + "List-Unsubscribe: <").encode(),
         _ONE_CLICK,
         (
             ">\r\n"
@@ -174,7 +174,9 @@ def _list_fields(facts: Facts) -> str:
     list_id = f"{name}{gap if name else ''}<{facts.list_slug}.{facts.domain}>"
     return (
         headers.field("List-Id", list_id)
-        + _url_field("List-Help", f"mailto:{facts.reply_to}?subject=help")
+        + _url_field(
+            "List-Help", f"mailto:{quote(facts.reply_to, safe='@+')}?subject=help"
+        )
         + _url_field("List-Archive", headers.safe_url(facts.archive_url))
         + headers.field("List-Post", "NO")
         + _url_field("Archived-At", headers.safe_url(facts.view_url))
@@ -182,8 +184,8 @@ def _list_fields(facts: Facts) -> str:
 
 
 def _url_field(name: str, url: str) -> str:
-    gap = "\r\n " if len(name) + len(url) > 74 else ""
-    return headers.field(name, f"{gap}<{url}>")
+    """A URL cannot be folded, and readers differ about a fold right before it."""
+    return headers.field(name, f"<{url}>")
 
 
 def _manners(facts: Facts) -> str:
