@@ -88,3 +88,7 @@ class ImportRefused(SubscribersError):
             f"line {first.line} ({first.reason}); correct the file, or import only "
             "the good rows"
         )
+
+    def __reduce__(self) -> tuple[type[ImportRefused], tuple[ImportReport]]:
+        """Pickle with the report (Exception would pickle only the text)."""
+        return type(self), (self.report,)
