@@ -117,8 +117,9 @@ def drain(slot: int) -> None:
             slot,
             stop=lambda: time.monotonic() >= until,
         )
-    except DistributorError as error:
-        # The ledger cannot be written: sending has stopped; the tick rings again.
+    except (DistributorError, OSError) as error:
+        # Ledger or journal cannot be written (database gone, disk full): sending has
+        # stopped; the tick rings again.
         log.error("drain.stopped", slot=slot, error=str(error))  # noqa: TRY400
         return
     if drained.claimed or drained.recovered:

@@ -95,6 +95,7 @@ def drain(bench: Workbench, slot: int, *, stop: Callable[[], bool]) -> Drained:
     Raises:
         StorageError: The ledger could not be written; sending has stopped.
     """
+    bench.folder.mkdir(parents=True, exist_ok=True)
     with (
         translated(),
         bench.engine.connect() as connection,
