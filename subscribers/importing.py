@@ -94,10 +94,8 @@ def import_csv(
     newest = sa.func.coalesce(sa.func.max(subscriptions.c.id), 0)
     last_id = conn.execute(sa.select(newest)).scalar_one()
     entries = iter(roster)
-    for number in itertools.count(1):
-        batch = list(itertools.islice(entries, request.batch))
-        if not batch:
-            break
+    batches = iter(lambda: list(itertools.islice(entries, request.batch)), [])
+    for number, batch in enumerate(batches, start=1):
         report.rows += len(batch)
         people = _people(batch, request=request, report=report)
         if request.keep_good or not report.refused:
@@ -226,8 +224,10 @@ class _Batch:
             sa.literal(value, subscriptions.c[name].type).label(name)
             for name, value in values.items()
         ]
-        people = sa.select(subscribers.c.id, *constants).where(
-            subscribers.c.address_hash.in_(hashes)
+        people = (
+            sa.select(subscribers.c.id, *constants)
+            .where(subscribers.c.address_hash.in_(hashes))
+            .order_by(subscribers.c.id)
         )
         statement = insert_new(self._conn, subscriptions).from_select(
             ["subscriber_id", *values], people
