@@ -26,6 +26,7 @@ _KEY_ID = re.compile(r"[0-9a-z]")
 # Key id, 16 bytes of tag, and 1 to 8 numbers of 8 bytes.
 _TOKEN = re.compile(r"[0-9a-zA-Z](?:[0-9a-fA-F]{16}){3,10}")
 _MAX_KNOWN_DATA = 1024
+_PACK = {n: struct.Struct(f">{n}q").pack for n in range(1, MAX_NUMBERS + 1)}
 
 
 class Purpose(StrEnum):
@@ -71,13 +72,13 @@ class Keyring:
 
         `context` is bound, not carried: whoever opens has to know it.
         """
-        payload = struct.pack(f">{len(numbers)}q", *numbers)
-        if not 1 <= len(numbers) <= MAX_NUMBERS:
+        pack = _PACK.get(len(numbers))
+        if pack is None:
             raise ValueError(f"a token carries 1 to 8 numbers, not {len(numbers)}")
         data = self._known_data.get((purpose, context))
         if data is None:
             data = self._associated_data(purpose, context)
-        return self._current + self._encrypt(payload, data).hex()
+        return self._current + self._encrypt(pack(*numbers), data).hex()
 
     def open(
         self, purpose: Purpose, token: str, *, context: str = ""
