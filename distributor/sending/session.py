@@ -106,7 +106,6 @@ class Session(asyncio.Protocol):
         self._ready: Ready | None = None
         self._ahead = False  # the server spoke before it was asked
         self.over = False
-        self.idle = False
         self.fruitful = False
         self.held_work = False
         self.ending = ""
@@ -131,12 +130,10 @@ class Session(asyncio.Protocol):
 
     def wake(self) -> None:
         """There may be work again (only for a resting session)."""
-        self.idle = False
         self._go_on()
 
     def quit(self) -> None:
         """Says goodbye (only for a resting session)."""
-        self.idle = False
         self._write(b"QUIT\r\n", (_Await.QUIT,))
 
     def check(self, now: float) -> None:
@@ -197,22 +194,18 @@ class Session(asyncio.Protocol):
             self._write(self._ready.commands[2], (_Await.DATA,))
 
     def _on_data(self, reply: Reply) -> None:
-        ready = self._ready
-        if reply.code == 354 and self._ahead:
-            self._die("answers before they were asked for")
-        elif ready is None:
-            # Refused before; a server that wants the text all the same gets none.
-            gone_ahead = reply.code == 354
-            self._go_on(
-                END if gone_ahead else b"RSET\r\n",
-                _Await.VOID if gone_ahead else _Await.RESET,
-            )
-        elif reply.code == 354:
+        ready, text_wanted = self._ready, reply.code == 354
+        if reply.code < 400 and (self._ahead or not text_wanted):
+            self._die(f"out of step: {reply}")
+        elif ready is not None and text_wanted:
             self._send_body(ready)
+        elif text_wanted:
+            # Everything was refused before; who wants a text all the same gets none.
+            self._go_on(END, _Await.VOID)
         else:
-            self._refused(Stage.DATA, reply)
-            if not self.over:
-                self._go_on(b"RSET\r\n", _Await.RESET)
+            if ready is not None:
+                self._refused(Stage.DATA, reply)
+            self._go_on(b"RSET\r\n", _Await.RESET)
 
     def _send_body(self, ready: Ready) -> None:
         if not self._owner.started(ready.parcel):
@@ -287,7 +280,6 @@ class Session(asyncio.Protocol):
         elif self._left <= 0:
             self.quit()
         else:
-            self.idle = True
             self._owner.rests(self)
 
     def _offer(
@@ -353,7 +345,7 @@ class Session(asyncio.Protocol):
     def _end(self, why: str) -> None:
         if self.over:
             return
-        self.over, self.idle, self.ending = True, False, why
+        self.over, self.ending = True, why
         self._expected.clear()
         self._owner.ended(self)
         if not self.closed.done():

@@ -151,14 +151,14 @@ class Pool:
         self._closing = True
         while self.in_flight:
             await self._settled(lambda: not self.in_flight)
-        for line in self._lines:
-            line.cancel()
         resting, self._resting = self._resting, []
         for session in resting:
             session.quit()
         ends = [session.closed for session in self._sessions]
         if ends:
             await asyncio.wait(ends, timeout=self._manner.timeouts.quit_s)
+        for line in self._lines:
+            line.cancel()
         await self._hang_up()
 
     # --- For the sessions ---
@@ -234,16 +234,18 @@ class Pool:
                 if session is None:
                     await self._work.wait()
                     session = await self._connect()
-                await session.closed
+                await asyncio.shield(session.closed)
                 error = self._verdict(session)
             except RelayError as refusal:
                 error = refusal
             session = None
             failures = failures + 1 if error else 0
-            if error:
-                await self._pause(line, failures, error)
-            else:
+            if error is None:
                 self._down.pop(line, None)
+            elif not self._closing:
+                # Asked again, because `wait_for` up to Python 3.11 loses a
+                # cancellation that comes together with the result.
+                await self._pause(line, failures, error)
 
     def _line_ended(self, line: asyncio.Task[None]) -> None:
         """A bug in keeping a line must not leave the feeder waiting for ever."""
