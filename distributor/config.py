@@ -52,8 +52,13 @@ def _one_line(value: str) -> str:
 
 
 def _base_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+    try:
+        parts = urlsplit(value)
+        usable = bool(parts.scheme in {"http", "https"} and parts.hostname)
+        _ = parts.port  # raises for what is no port
+    except ValueError:
+        usable = False
+    if not usable or set(value) & set("?# "):
         raise ValueError("must be like https://news.example.org")
     return value.rstrip("/")
 
@@ -107,8 +112,8 @@ class Settings(BaseModel):
     fallback_name: Line = "reader"
 
     # --- Where things are (empty = inside the workspace) ---
-    database_url: str = ""
-    broker_url: str = ""
+    database_url: str = Field(default="", repr=False)  # may hold a password
+    broker_url: str = Field(default="", repr=False)
     smtp_url: SecretStr = SecretStr("smtp://127.0.0.1:25")
 
     # --- How it sends ---
@@ -204,6 +209,8 @@ def parse_keys(text: str) -> list[tuple[str, bytes]]:
                 f"digits (`distributor init` writes them into {SECRETS_NAME})"
             )
         keys.append((key_id, bytes.fromhex(digits)))
+    if len(dict(keys)) < len(keys):
+        raise ConfigError("secret_keys: two keys have the same letter before the colon")
     return keys
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -67,10 +71,15 @@ def root(
     context.obj = Workspace(workspace)
 
 
-def main() -> None:
-    """Runs the command line; exit status 0 done, 1 failed, 2 wrong usage."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line; exit status 0 done, 1 failed, 2 wrong usage.
+
+    Args:
+        arguments: Words after the program's name (default: this process's own).
+    """
     try:
-        app()
+        with _terminable():
+            app(args=arguments)
     except (DistributorError, SubscribersError) as error:
         errors.print(f"distributor: {error}", markup=False)
         sys.exit(1)
@@ -81,3 +90,17 @@ def main() -> None:
         # `distributor deliveries 1 | head` is no failure of ours.
         sys.stderr.close()
         sys.exit(0)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C, so that workers we started are stopped."""
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

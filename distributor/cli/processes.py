@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from distributor.cli.output import errors
 from distributor.config import PREFIX, Settings
@@ -16,6 +18,7 @@ from distributor.errors import DistributorError
 from distributor.storage.database import open_database
 from distributor.tasks import beat, configure
 
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 GRACE_S = 35
 """A worker may finish its ring (25 s) before it is killed."""
 
@@ -59,11 +62,20 @@ def local_workers(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
             stderr=log,
             # Ctrl-C at the terminal is for us; the worker is stopped politely below.
             start_new_session=True,
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509  (one prctl, no locks)
         )
     try:
         yield worker
     finally:
         stop(worker)
+
+
+def _end_with_parent() -> Callable[[], object] | None:
+    """Runs in the child: Linux asks it to end if we are killed outright."""
+    if sys.platform != "linux":
+        return None
+    # Looked up here: between fork and exec nothing may be imported.
+    return partial(ctypes.CDLL(None).prctl, _PR_SET_PDEATHSIG, signal.SIGTERM.value)
 
 
 def stop(process: subprocess.Popen[bytes], *, grace_s: float = GRACE_S) -> None:

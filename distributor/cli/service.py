@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
 
@@ -47,6 +49,17 @@ def web(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> 
     serve(workspace_of(context), host=host, port=port)
 
 
+class _Server(uvicorn.Server):
+    """Uvicorn, but a signal that ended it does not kill the process as well."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Forgets what was caught, else it is raised again and nothing unwinds."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
 def serve(workspace: Workspace, *, host: str, port: int) -> None:
     """Runs the web application until SIGINT or SIGTERM."""
     settings = workspace.settings
@@ -57,8 +70,9 @@ def serve(workspace: Workspace, *, host: str, port: int) -> None:
         keyring=settings.keyring,
         templates=workspace.templates,
         clock=now,
+        assets=[settings.root / "templates" / "static"],
     )
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=host,
         port=port,
@@ -67,6 +81,7 @@ def serve(workspace: Workspace, *, host: str, port: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+    _Server(config).run()
 
 
 def worker(
