@@ -21,6 +21,8 @@ _TABLE = {
 }
 # What stands for itself on one line: no "=", no white space but inside, no dot first.
 _BARE = re.compile(r"(?![.]|From )[ -<>-~]{1,75}")
+# A long word of the same, such as a link: only to be cut, if no dot comes first.
+_WORD = re.compile(r"[!-<>-~]{76,}")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -45,9 +47,11 @@ def value(text: str) -> bytes:
     """
     if _BARE.fullmatch(text):
         return f"{text}{_SOFT}".encode("ascii")
-    if not text.isascii() or not text.isprintable():
-        text = one_line(text)
-    return part(text)
+    if _WORD.fullmatch(text):
+        cut = [text[at : at + _WIDTH] for at in range(0, len(text), _WIDTH)]
+        if not any(piece.startswith(".") for piece in cut):
+            return f"{_SOFT.join(cut)}{_SOFT}".encode("ascii")
+    return part(one_line(text))
 
 
 def one_line(text: str) -> str:

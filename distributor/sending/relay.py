@@ -200,8 +200,7 @@ async def connect(
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:
-    if not client.is_ehlo_or_helo_needed:
-        return
+    """Says EHLO (again, after STARTTLS: RFC 3207 §4.2), HELO to who knows no better."""
     try:
         await client.ehlo()
     except aiosmtplib.SMTPHeloError as error:

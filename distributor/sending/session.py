@@ -297,10 +297,8 @@ class Session(asyncio.Protocol):
         if self._ahead:
             self._die("answers before they were asked for")
             return
-        waiting = bool(self._expected)
-        self._expected.extend(asked)
-        if not waiting:
-            self._set_deadline()
+        self._expected.extend(asked)  # nothing else is outstanding
+        self._set_deadline()
         self._transport.write(data)
 
     def _set_deadline(self) -> None:
@@ -343,10 +341,7 @@ class Session(asyncio.Protocol):
             self._owner.finished(ready.parcel, lost)
 
     def _end(self, why: str) -> None:
-        if self.over:
-            return
         self.over, self.ending = True, why
         self._expected.clear()
         self._owner.ended(self)
-        if not self.closed.done():
-            self.closed.set_result(None)
+        self.closed.set_result(None)

@@ -117,9 +117,6 @@ class Pool:
             self._work.set()
         resting, self._resting = self._resting, []
         for session in resting:
-            # Callbacks may end sessions or use up the queue on the way.
-            if session.over:
-                continue
             if self._queue:
                 session.wake()
             else:

@@ -33,6 +33,7 @@ Action = str | bytes | Do | Drip
 
 _REPLIES = {
     "connect": "220 fake.example ESMTP",
+    "helo": "250 fake.example",
     "mail": "250 2.1.0 Ok",
     "rcpt": "250 2.1.5 Ok",
     "data": "354 Go on",
@@ -146,7 +147,7 @@ class _Talk:
             return went_on
         if stage == "data":
             return await self.data()
-        if stage in {"ehlo", "rset", "quit"}:
+        if stage in {"ehlo", "helo", "rset", "quit"}:
             return await self.answer(stage) and stage != "quit"
         return await self.say("502 5.5.2 Unknown command")
 

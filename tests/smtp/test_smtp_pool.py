@@ -10,6 +10,7 @@ import pytest
 
 from distributor.errors import RelayError
 from distributor.reply import Kind
+from distributor.sending.smtp import Manner, Pool, RelayUrl
 from tests.fakes.scripted_smtp import CLOSE, SILENCE, ScriptedServer
 
 
@@ -40,17 +41,23 @@ def test_work_is_shared_by_all_connections(sender):
     assert server.commands.count("QUIT") == 5
 
 
-def test_sessions_serve_one_offer_after_another(sender, parcel):
+@pytest.mark.parametrize("connections", [1, 3])
+def test_sessions_serve_one_offer_after_another(sender, parcel, connections):
     server = ScriptedServer()
 
     async def go(pool, server):
+        pool.offer([])
+        while connections > server.connections:
+            pool.offer([parcel(100 + number) for number in range(50)])
+            await pool.idle()
+            sender.books.__init__()
         for number in range(1, 6):
             pool.offer([parcel(number)])
             await pool.idle()
             assert sender.books.of(Kind.ACCEPTED) == list(range(1, number + 1))
 
-    asyncio.run(run(go, server)(sender))
-    assert server.connections == 1
+    asyncio.run(run(go, server, connections=connections)(sender))
+    assert server.connections == connections
 
 
 def test_sessions_are_recycled_after_their_share(sender):
@@ -228,6 +235,39 @@ def test_connections_that_the_relay_does_not_grant_are_done_without(sender, parc
     assert len(sender.books.of(Kind.ACCEPTED)) == 201
 
 
+class BrokenPool(Pool):
+    """Its second connection meets a bug of ours."""
+
+    tries = 0
+
+    async def _connect(self):
+        self.tries += 1
+        if self.tries > 1:
+            raise ZeroDivisionError
+        return await super()._connect()
+
+
+def test_a_bug_while_connecting_is_raised_and_not_waited_for(sender, parcel):
+    async def go():
+        server = ScriptedServer(rules={("dot", 1): CLOSE})
+        async with server.running():
+            pool = BrokenPool(
+                RelayUrl.parse(server.url),
+                Manner(connections=1),
+                on_started=sender.books.start,
+                on_outcome=sender.books.finish,
+            )
+            await pool.open()
+            pool.offer(parcel(number) for number in range(1, 11))
+            with pytest.raises(ZeroDivisionError):
+                await asyncio.wait_for(pool.idle(), 5)
+            await pool.close()
+
+    asyncio.run(go())
+    assert sender.books.of(Kind.IN_DOUBT) == [1]
+    assert sender.books.of(Kind.RELEASED) == list(range(2, 11))
+
+
 # --- Our own ground giving way ---
 
 
@@ -333,7 +373,11 @@ def test_a_pool_that_was_never_opened_can_be_closed(sender, parcel):
         ({("connect", 0): b"HTTP/1.1 400\r\n"}, "unreachable", "HTTP/1.1 400"),
         ({("connect", 0): b"x" * 50_000}, "unreachable", "too long"),
         ({("ehlo", 0): "421 4.3.2 busy"}, "unreachable", "421 4.3.2 busy"),
-        ({("ehlo", 0): "550 5.7.1 go away"}, "refused", ""),
+        (
+            {("ehlo", 0): "550 5.7.1 no", ("helo", 0): "550 5.7.1 go away"},
+            "refused",
+            "550 5.7.1 go away",
+        ),
         ({("ehlo", 0): CLOSE}, "unreachable", ""),
         ({("ehlo", 0): SILENCE}, "unreachable", "Timed out"),
     ],

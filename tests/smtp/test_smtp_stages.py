@@ -213,6 +213,27 @@ def test_a_dismissal_while_nothing_was_asked_harms_nobody(sender, parcel):
     assert server.connections == 2
 
 
+def test_an_answer_to_nothing_ends_the_session_and_harms_nobody(sender, parcel):
+    async def go(server):
+        async with server.running(), sender.opened(server.url) as pool:
+            pool.offer([parcel(1)])
+            await pool.idle()
+            await asyncio.sleep(0.1)
+            pool.offer([parcel(2)])
+            await pool.idle()
+
+    server = ScriptedServer(rules={("dot", 1): Drip("250 ok\r\n250 ok")})
+    asyncio.run(go(server))
+    assert sender.books.of(Kind.ACCEPTED) == [1, 2]
+    assert server.connections == 2
+
+
+def test_a_server_that_knows_only_helo_is_served_step_by_step(sender):
+    server = ScriptedServer(rules={("ehlo", 0): "502 5.5.2 what?"})
+    assert sent(sender, server, 3).of(Kind.ACCEPTED) == [1, 2, 3]
+    assert "HELO sender.example" in server.commands
+
+
 def test_after_quit_nothing_matters(sender):
     for answer in (CLOSE, SILENCE, "500 what?", b"garbage\r\n", "421 bye"):
         sender.books.__init__()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from distributor.sending import headers, quoted
+from distributor.sending import compose, headers, quoted
 from distributor.sending.compose import Composer, Facts, Person
 from distributor.sending.wire import Wire, is_wire, on_wire
 
@@ -359,6 +359,20 @@ def test_a_mailbox_decodes_to_the_clean_name_and_the_address(name, local, domain
     assert decoded == headers.clean(name)
 
 
+@pytest.mark.parametrize("at", [0, 75, 76, 150, 200])
+def test_a_dot_anywhere_in_a_long_link_never_starts_a_line(at):
+    url = "u" * at + "." + "u" * (250 - at)
+    lines = quoted.value(url).split(b"\r\n")
+    assert not any(line.startswith(b".") for line in lines)
+    assert b"".join(line[:-1] for line in lines).replace(b"=2E", b".") == url.encode()
+
+
+def test_a_long_plain_subject_is_folded_between_words():
+    field = headers.unstructured("Subject", "word " * 40)
+    assert all(50 < len(line) <= 78 for line in field.split("\r\n")[:-2])
+    assert field.replace("\r\n", "") == "Subject: " + ("word " * 40).strip()
+
+
 def test_lone_surrogates_become_the_replacement_character():
     assert headers.clean("a\ud800b") == "a\ufffdb"
     assert quoted.value("a\ud800b") == quoted.value("a\ufffdb")
@@ -390,6 +404,12 @@ def test_a_long_list_name_is_folded():
 
 
 # --- The last look before the wire ---
+
+
+@pytest.mark.parametrize("segment", [b"a\nb", b"\r\n.\r\n", b"a\0", b"end\r"])
+def test_a_segment_that_could_break_out_is_refused_once_for_all(segment):
+    with pytest.raises(ValueError, match="after DATA"):
+        compose._joined([b"From: a\r\n", 0, segment])
 
 
 @pytest.mark.parametrize(
