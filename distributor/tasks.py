@@ -98,8 +98,13 @@ def _transport_options(settings: Settings) -> dict[str, object]:
 def ring(slots: Iterable[int]) -> bool:
     """Rings for these slots; False if the broker cannot be reached (no harm done)."""
     try:
-        for slot in slots:
-            drain.apply_async((slot,), expires=RING_EXPIRES_S)
+        # A connection of its own, some milliseconds each tick: no pooled one that has
+        # gone stale while the broker was away can swallow a ring.
+        with app.connection_for_write() as connection:
+            for slot in slots:
+                drain.apply_async(
+                    (slot,), expires=RING_EXPIRES_S, connection=connection
+                )
     except (OperationalError, OSError) as error:
         log.warning("ring.lost", error=str(error))
         return False

@@ -30,12 +30,15 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_TIMEOUT_S = 60
 
 
-def open_engine(url: str) -> sa.Engine:
-    """An engine for `sqlite:///FILE` or `postgresql+psycopg://…`; connects lazily."""
+def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sa.Engine:
+    """An engine for `sqlite:///FILE` or `postgresql+psycopg://…`; connects lazily.
+
+    `busy_timeout_s` is how long SQLite waits for another writer.
+    """
     try:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return _open_sqlite(parsed)
+            return _open_sqlite(parsed, busy_timeout_s)
         return sa.create_engine(parsed, pool_pre_ping=True, pool_size=5)
     except (ArgumentError, NoSuchModuleError) as error:
         raise ConfigError(
@@ -44,10 +47,10 @@ def open_engine(url: str) -> sa.Engine:
         ) from error
 
 
-def _open_sqlite(url: sa.URL) -> sa.Engine:
+def _open_sqlite(url: sa.URL, busy_timeout_s: float) -> sa.Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = sa.create_engine(url, connect_args={"timeout": busy_timeout_s})
     sa.event.listen(engine, "connect", _set_pragmas)
     sa.event.listen(engine, "begin", _begin)
     return engine
