@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -40,9 +40,13 @@ for module in (start, sending, progress, service, demo):
 
 
 def _print_version(wanted: bool) -> None:
-    if wanted:
+    if not wanted:
+        return
+    try:
         say(f"distributor {version('distributor')}")
-        raise typer.Exit
+    except PackageNotFoundError:
+        say("distributor, not installed but run from its source")
+    raise typer.Exit
 
 
 @app.callback()
@@ -74,6 +78,8 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line; exit status 0 done, 1 failed, 2 wrong usage.
 
+    Ctrl-C is 130 and a reader that went away (`| head`) is 1, both without a word.
+
     Args:
         arguments: Words after the program's name (default: this process's own).
     """
@@ -83,13 +89,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (DistributorError, SubscribersError) as error:
         errors.print(f"distributor: {error}", markup=False)
         sys.exit(1)
-    except KeyboardInterrupt:
-        errors.print("distributor: interrupted", markup=False)
-        sys.exit(130)
-    except BrokenPipeError:
-        # `distributor deliveries 1 | head` is no failure of ours.
-        sys.stderr.close()
-        sys.exit(0)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -143,15 +145,20 @@ def _import(
         return subscribers.import_csv(connection, people, request)
 
 
-def _opened(file: Path) -> BinaryIO:
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
     try:
         handle = file.open("rb")
     except OSError as error:
         raise DistributorError(f"cannot read {file}: {error.strerror}") from error
     size = file.stat().st_size
-    return wrap_file(
-        handle, size, description="Importing", console=errors, transient=True
-    ).__enter__()
+    with (
+        handle,
+        wrap_file(
+            handle, size, description="Importing", console=errors, transient=True
+        ) as people,
+    ):
+        yield people
 
 
 class _Nowhere:

@@ -13,7 +13,7 @@ import typer
 from distributor.cli.output import say
 from distributor.cli.workspace import Workspace
 from distributor.config import CONFIG_NAME, SECRETS_NAME, load_here
-from distributor.errors import RefusedError
+from distributor.errors import ConfigError, RefusedError
 from subscribers import generate_key
 
 
@@ -58,7 +58,12 @@ def init(
         "POSTAL": postal_address,
     }
     create_workspace(folder, values)
-    load_here(folder)
+    try:
+        load_here(folder)
+    except ConfigError:
+        # Else the next `init`, with better values, would be refused.
+        (folder / CONFIG_NAME).unlink()
+        raise
     Workspace(folder).engine.dispose()
     say(
         f"A new workspace in {folder.resolve()}.\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,8 @@ PLAIN = {
 KEY, PEPPER = "ab" * 32, "cd" * 32
 
 
-def write(root: Path, *, secrets: bool = True, mode: int = 0o600, **lines: str) -> Path:
-    """A workspace; each value is TOML as it stands, an empty one leaves the line out."""
+def write(root: Path, *, secrets: bool = True, mode: int = 0o600, **lines: Any) -> Path:
+    """A workspace; values are TOML as they stand, an empty one leaves its line out."""
     values = {name: f'"{value}"' for name, value in PLAIN.items()} | lines
     text = "".join(f"{name} = {value}\n" for name, value in values.items() if value)
     (root / "distributor.toml").write_text(text, encoding="utf-8")
@@ -36,6 +37,10 @@ def write(root: Path, *, secrets: bool = True, mode: int = 0o600, **lines: str) 
         path.write_text(f'secret_keys = "a:{KEY}"\naddress_pepper = "{PEPPER}"\n')
         path.chmod(mode)
     return root
+
+
+def named(name: str, value: str) -> dict[str, Any]:
+    return {name: value}
 
 
 def settings(root: Path, **environ: str) -> Settings:
@@ -171,7 +176,7 @@ def test_all_faults_are_told_at_once_with_their_names(tmp_path: Path) -> None:
 def test_a_setting_that_makes_no_sense_is_named(
     tmp_path: Path, name: str, value: str, said: str
 ) -> None:
-    write(tmp_path, **{name: value})
+    write(tmp_path, **named(name, value))
     found = fault(tmp_path)
     assert found.startswith(name)
     assert said in found
@@ -180,7 +185,7 @@ def test_a_setting_that_makes_no_sense_is_named(
 
 @pytest.mark.parametrize("name", ["secret_keys", "address_pepper"])
 def test_a_secret_in_the_open_file_is_refused(tmp_path: Path, name: str) -> None:
-    found = fault(write(tmp_path, **{name: '"x"'}))
+    found = fault(write(tmp_path, **named(name, '"x"')))
     assert found == f"{name}: belongs into secrets.toml"
 
 
@@ -273,7 +278,7 @@ def test_a_named_workspace_wins_over_the_search(tmp_path: Path) -> None:
 def test_no_workspace_says_how_to_begin_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="run `distributor init`"):
         find_workspace(tmp_path, {})
-    with pytest.raises(ConfigError, match="no distributor.toml in .*missing"):
+    with pytest.raises(ConfigError, match=r"no distributor.toml in .*missing"):
         find_workspace(tmp_path, {"DISTRIBUTOR_WORKSPACE": str(tmp_path / "missing")})
 
 
