@@ -160,8 +160,16 @@ def open_database(url: str, *, may_migrate: bool) -> sa.Engine:
         StorageError: Unreachable, newer, or older and `may_migrate` is False.
     """
     engine = open_engine(url)
+    try:
+        _make_ready(engine, may_migrate=may_migrate)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _make_ready(engine: sa.Engine, *, may_migrate: bool) -> None:
     if may_migrate:
         migrate(engine)
     elif not schema_is_current(engine):
         raise StorageError("the database is not set up: run `distributor migrate`")
-    return engine
