@@ -90,20 +90,23 @@ def send(
     question = f"Send {order.subject!r} to {counted(size, 'subscriber')}?"
     if not confirmed(question, yes=yes, stdin_is_a_terminal=sys.stdin.isatty):
         return
-    send_id = _place(workspace, order, slug)
-    if when is not None or detach:
-        _leave(workspace, send_id, when)
-        return
-    with (
-        local_service(workspace.settings)
-        if workspace.settings.embedded
-        else nullcontext()
-    ):
-        follow(workspace, send_id, quiet=as_json)
+    send_id = _place(workspace, order, slug, quiet=as_json)
+    waits = when is None and not detach
+    if waits:
+        _see_through(workspace, send_id, quiet=as_json)
     if as_json:
         print_json(status_of(workspace, send_id))
-    else:
+    elif waits:
         summarise(workspace, send_id)
+    else:
+        _leave(workspace, send_id, when)
+
+
+def _see_through(workspace: Workspace, send_id: int, *, quiet: bool) -> None:
+    """Waits for the outcome, with workers of our own where nobody else runs any."""
+    embedded = workspace.settings.embedded
+    with local_service(workspace.settings) if embedded else nullcontext():
+        follow(workspace, send_id, quiet=quiet)
 
 
 def _when(at: str | None, settings: Settings) -> datetime | None:
@@ -139,7 +142,7 @@ def _audience_size(connection: sa.Connection, list_ids: tuple[int, ...]) -> int:
     return connection.scalar(eligible) or 0
 
 
-def _place(workspace: Workspace, order: Order, slug: str) -> int:
+def _place(workspace: Workspace, order: Order, slug: str, *, quiet: bool) -> int:
     send_id, frozen = place(
         workspace.engine, order, now=now(), deadline_s=workspace.settings.deadline_s
     )
@@ -150,7 +153,8 @@ def _place(workspace: Workspace, order: Order, slug: str) -> int:
         ring(range(workspace.settings.slots))
         left_out = sum(frozen.excluded.values())
         made = counted(frozen.deliveries, "delivery", plural="deliveries")
-        say(f"Send {send_id}: {made}, {left_out} left out.")
+        if not quiet:
+            say(f"Send {send_id}: {made}, {left_out} left out.")
     return send_id
 
 

@@ -475,6 +475,15 @@ def test_a_later_send_is_scheduled_and_an_earlier_one_refused(
     assert "to start 2099-01-01 09:00" in with_issue.done("status").out
 
 
+@pytest.mark.parametrize("how", [["--detach"], ["--at", "2099-01-01"]])
+def test_a_program_reads_nothing_but_json_from_a_send(
+    with_issue: Staff, how: list[str]
+) -> None:
+    with_issue.people(2)
+    answer = with_issue.done("send", "wic", "-l", "news", "--yes", "--json", *how)
+    assert answer.json()["id"] == 1
+
+
 @pytest.mark.parametrize("form", ["table", "csv", "jsonl"])
 def test_deliveries_are_printed_in_three_ways(with_issue: Staff, form: str) -> None:
     with_issue.people(2)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import email
 import email.policy
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from distributor.cli.capture import CaptureServer
 from tests.fakes.commands import (
     WIC,
     WIC_FACTS,
+    Answer,
     Staff,
     ended,
     run_apart,
@@ -26,6 +29,17 @@ from tests.fakes.commands import (
 from tests.system.test_compose_services import free_port
 
 NASTY = ["Anna <b>Bold</b>", "{{ 7 * 7 }}", "{% raw %}", 'Q "uote" & Co', "王秀英"]
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A command that runs as a process."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def answer(self) -> Answer:
+        return ended(self.process, log=self.log, within_s=45)
 
 
 @pytest.fixture
@@ -46,9 +60,27 @@ def staff(
     return made
 
 
+@pytest.fixture
+def launch(staff: Staff, tmp_path: Path) -> Iterator[Callable[..., Launched]]:
+    """Starts a command of the workspace; what a failed test leaves is killed."""
+    running: list[Launched] = []
+
+    def launch_one(*words: str) -> Launched:
+        log = tmp_path / words[0]
+        process = start("-w", staff.root, *words, log=log)
+        running.append(Launched(process, log))
+        return running[-1]
+
+    yield launch_one
+    for one in running:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait(10)
+
+
 def kept(server: CaptureServer) -> list[EmailMessage]:
     """Every message that the server accepted, parsed."""
-    folder = Path(server.handler.maildir._path) / "new"  # type: ignore[attr-defined]
+    folder = Path(server.handler.maildir._path) / "new"
     found = []
     for path in folder.iterdir():
         message = email.message_from_bytes(
@@ -138,14 +170,13 @@ def test_a_test_message_that_is_refused_says_why(staff: Staff) -> None:
     ("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 0)]
 )
 def test_up_ends_cleanly_and_leaves_no_worker(
-    staff: Staff, tmp_path: Path, number: int, status: int
+    staff: Staff, launch: Callable[..., Launched], number: int, status: int
 ) -> None:
-    log = tmp_path / "up"
-    process = start("-w", staff.root, "up", "--port", free_port(), log=log)
+    up = launch("up", "--port", free_port())
     ready = staff.root / "var" / "worker.log"
     wait_for(lambda: ready.exists() and " ready." in ready.read_text())
-    process.send_signal(number)
-    answer = ended(process, log=log, within_s=45)
+    up.process.send_signal(number)
+    answer = up.answer()
     assert answer.status == status, answer
     assert "Traceback" not in answer.err
     assert workers_of(staff.root) == []
@@ -153,46 +184,41 @@ def test_up_ends_cleanly_and_leaves_no_worker(
 
 @pytest.mark.slow
 def test_a_detached_send_goes_on_when_the_service_runs(
-    staff: Staff, server: CaptureServer, tmp_path: Path
+    staff: Staff, server: CaptureServer, launch: Callable[..., Launched]
 ) -> None:
     staff.people(4)
     staff.done("send", "wic", "-l", "news", "--yes", "--detach")
-    log = tmp_path / "up"
-    process = start("-w", staff.root, "up", "--port", free_port(), log=log)
+    up = launch("up", "--port", free_port())
     wait_for(lambda: len(kept(server)) == 4)
     wait_for(
         lambda: staff.done("status", "--json").json()["state"] == "finished",
     )
-    process.terminate()
-    assert ended(process, log=log, within_s=45).status == 0
+    up.process.terminate()
+    assert up.answer().status == 0
 
 
 @pytest.mark.slow
 def test_a_worker_ends_with_a_command_that_was_killed(
-    staff: Staff, tmp_path: Path
+    staff: Staff, launch: Callable[..., Launched]
 ) -> None:
-    log = tmp_path / "up"
-    process = start("-w", staff.root, "up", "--port", free_port(), log=log)
+    up = launch("up", "--port", free_port())
     ready = staff.root / "var" / "worker.log"
     wait_for(lambda: ready.exists() and " ready." in ready.read_text())
-    process.kill()
-    process.wait(10)
+    up.process.kill()
+    up.process.wait(10)
     wait_for(lambda: not workers_of(staff.root))
 
 
 @pytest.mark.slow
 def test_a_send_that_is_terminated_leaves_no_worker(
-    staff: Staff, tmp_path: Path
+    staff: Staff, launch: Callable[..., Launched]
 ) -> None:
     staff.setting("retry_after_s = [600]")
     staff.people(200)
-    log = tmp_path / "send"
-    process = start(
-        *("-w", staff.root, "send", "wic", "--list", "news", "--yes"), log=log
-    )
+    sending = launch("send", "wic", "--list", "news", "--yes")
     wait_for(lambda: workers_of(staff.root))
-    process.terminate()
-    answer = ended(process, log=log, within_s=45)
+    sending.process.terminate()
+    answer = sending.answer()
     assert answer.status in {0, 128 + signal.SIGTERM}
     assert "Traceback" not in answer.err
     assert workers_of(staff.root) == []
