@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -31,6 +32,7 @@ from subscribers import (
     parse_address,
     subscribe,
 )
+from tests.fakes.commands import WIC, WIC_FACTS, Staff, run_here
 
 BRAND = Brand(
     newsletter="News & Views",
@@ -197,3 +199,21 @@ def client(newsroom: Newsroom) -> Iterator[httpx.Client]:
     """Follows no redirect, keeps nothing."""
     with httpx.Client(base_url=newsroom.base_url, trust_env=False) as found:
         yield found
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Staff:
+    """A folder where no workspace has been started yet."""
+    return Staff(tmp_path / "workspace", run_here(capfd))
+
+
+@pytest.fixture
+def staff(nowhere: Staff) -> Staff:
+    assert nowhere.run("init", str(nowhere.root)).status == 0
+    return nowhere
+
+
+@pytest.fixture
+def with_issue(staff: Staff) -> Staff:
+    staff.done(*WIC, *WIC_FACTS)
+    return staff
