@@ -19,9 +19,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
+    DataError,
     DBAPIError,
+    IntegrityError,
     NoSuchModuleError,
-    OperationalError,
+    ProgrammingError,
 )
 
 from distributor.errors import ConfigError, StorageError
@@ -97,13 +100,17 @@ def snapshotting(engine: sa.Engine) -> Iterator[sa.Connection]:
             yield connection
 
 
+_OUR_BUGS = (IntegrityError, ProgrammingError, DataError)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turns "the database cannot be used" into a sentence; leaves our bugs alone."""
     try:
         yield
-    except OperationalError as error:
-        if is_serialization_failure(error):
+    except DatabaseError as error:
+        # A constraint or a statement that is wrong is our bug, not the database's.
+        if isinstance(error, _OUR_BUGS) or is_serialization_failure(error):
             raise
         raise StorageError(
             f"the database cannot be used: {_first_line(error)}; "

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.exc import IntegrityError
 
 from distributor.errors import ConfigError, StorageError
 from distributor.storage.database import (
@@ -21,6 +22,7 @@ from distributor.storage.database import (
 )
 from distributor.storage.locks import slot_lock
 from subscribers import metadata
+from tests.fakes.people import NOW
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.db)])
@@ -118,3 +120,20 @@ def test_a_slot_has_one_holder_at_a_time(empty, tmp_path):
                 assert elsewhere
         with slot_lock(other, 1, folder=tmp_path) as after:
             assert after
+
+
+def test_a_file_that_is_no_database_is_a_sentence(tmp_path):
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(b"this is a letter to my aunt, not a database" * 100)
+    with pytest.raises(StorageError, match="not a database"):
+        open_database(f"sqlite:///{path}", may_migrate=True)
+
+
+def test_a_broken_constraint_stays_our_bug(engine):
+    add = sa.insert(metadata.tables["lists"])
+    values = {"slug": "x", "name": "x", "created_at": NOW}
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        connection.execute(add, [values, values])
+    with reading(engine) as connection:
+        found = sa.select(sa.func.count()).select_from(metadata.tables["lists"])
+        assert connection.scalar(found) == 0
