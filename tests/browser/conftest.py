@@ -36,9 +36,13 @@ def documents() -> dict[str, str]:
     return {"email": email, "page": made.web}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium: the system's own, else the one playwright installed."""
+    """A headless Chromium: the system's own, else the one playwright installed.
+
+    Not for the session: while it is open, playwright keeps an event loop running in
+    this thread, and nothing else could run one.
+    """
     found = shutil.which("chromium") or shutil.which("google-chrome")
     flags = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
     if os.geteuid() == 0:
