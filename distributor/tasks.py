@@ -62,7 +62,8 @@ def configure(settings: Settings) -> Celery:
         task_default_queue="distributor",
         task_create_missing_queues=True,
         task_publish_retry=False,  # a lost ring is replaced by the next tick
-        task_time_limit=120,
+        # Never shorter than the wait for the final dot: killing it makes a doubt.
+        task_time_limit=settings.final_dot_timeout_s + 120,
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
         worker_send_task_events=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
@@ -206,8 +207,15 @@ def _compare(
     )
 
 
+def _program(started_as: str) -> str:
+    """What to type to run this program again; `make demo` has it on no PATH."""
+    is_command = Path(started_as).name == "distributor"
+    return started_as if is_command else "python -m distributor"
+
+
 def _where_to_look(workspace: Workspace) -> None:
     root = workspace.settings.root
+    program = _program(sys.argv[0])
     issue, renditions = workspace.rendered("wic-news")
     write_files(workspace, issue, renditions, root / "rendered")
     say(
@@ -217,6 +225,6 @@ def _where_to_look(workspace: Workspace) -> None:
         f"  its plain text     {root / 'rendered' / 'email.txt'}\n"
         f"  the feeds          {root / 'rendered'}/feed.rss, feed.atom, feed.json\n"
         f"  the web page       {root / 'rendered' / 'web.html'}\n"
-        f"  all of it served   distributor -w {root} web, then http://127.0.0.1:8000/\n"
-        f"  every recipient    distributor -w {root} deliveries"
+        f"  all of it served   {program} -w {root} web, then http://127.0.0.1:8000/\n"
+        f"  every recipient    {program} -w {root} deliveries"
     )
