@@ -109,13 +109,13 @@ def run(count: int, *, embedded: bool = False) -> dict[str, float]:
         worker = stack.enter_context(local_workers(workspace.settings))
         time.sleep(4)  # Celery's own start is not what is measured
         snapshot_s, size, send_id = make_send(workspace, count)
-        before = stage.smtp_source(port, messages=count, size=size)
+        before = stage.smtp_source(port, messages=min(count, 20_000), size=size)
         began = time.perf_counter()
         with local_scheduler(workspace.settings):
             wait_until_done(workspace.engine, send_id)
             ours = count / (time.perf_counter() - began)
             memory = worker_memory(worker.pid)
-        after = stage.smtp_source(port, messages=count, size=size)
+        after = stage.smtp_source(port, messages=min(count, 20_000), size=size)
         workspace.engine.dispose()
     source = (before + after) / 2
     return {

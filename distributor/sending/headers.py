@@ -61,7 +61,7 @@ def mailbox(name: str, display: str, address: str) -> str:
     return f"{name}: {shown}{gap}<{address}>\r\n"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def phrase(display: str) -> str:
     """A display name (RFC 5322 §3.2.5): bare, quoted or encoded; "" stays empty."""
     text = clean(display)
