@@ -42,7 +42,9 @@ def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sa.Engin
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return _open_sqlite(parsed, busy_timeout_s)
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=5)
+        return sa.create_engine(
+            parsed, pool_pre_ping=True, pool_size=5, hide_parameters=True
+        )
     except (ArgumentError, NoSuchModuleError) as error:
         raise ConfigError(
             "database_url: must be like postgresql://user:password@host/name "
@@ -53,7 +55,9 @@ def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sa.Engin
 def _open_sqlite(url: sa.URL, busy_timeout_s: float) -> sa.Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"timeout": busy_timeout_s})
+    engine = sa.create_engine(
+        url, connect_args={"timeout": busy_timeout_s}, hide_parameters=True
+    )
     sa.event.listen(engine, "connect", _set_pragmas)
     sa.event.listen(engine, "begin", _begin)
     return engine

@@ -76,7 +76,9 @@ def create(
         )
     )
     [send_id] = made.inserted_primary_key or [0]
-    rows = [{"send_id": send_id, "list_id": list_id} for list_id in sorted(list_ids)]
+    rows = [
+        {"send_id": send_id, "list_id": list_id} for list_id in sorted(set(list_ids))
+    ]
     connection.execute(sa.insert(send_lists), rows)
     return int(send_id)
 
