@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with _terminable():
             app(args=arguments)
-    except (DistributorError, SubscribersError) as error:
+    except (DistributorError, SubscribersError, OSError) as error:
         errors.print(f"distributor: {error}", markup=False)
         sys.exit(1)
 

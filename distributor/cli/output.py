@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -40,9 +41,9 @@ def print_table(
     console.print(table)
 
 
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return text.replace("[", "\\[")
+def _cell(value: object) -> Text:
+    """As it is: what a mail server replied is never read as markup."""
+    return Text("" if value is None else str(value))
 
 
 def iso(moment: datetime | None) -> str | None:
